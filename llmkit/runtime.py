@@ -1,0 +1,162 @@
+"""Where and how the kit runs: seeds, devices, time budgets, folders, progress.
+
+Nothing here happens on import. Notebooks call `seed_all(0)` and `pick_device()` once,
+in their set-up cell; package code never does.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+
+def seed_all(seed: int = 0) -> None:
+    """Seed Python's, NumPy's and PyTorch's generators.
+
+    Args:
+        seed: any whole number from 0 to 2**32 - 1.
+
+    Raises:
+        ValueError: the seed is out of that range.
+    """
+    import numpy as np
+    import torch
+
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(
+            f"seed must be a whole number from 0 to 4294967295; got {seed!r}"
+        )
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def pick_device(name: str | None = None):
+    """Choose the device to compute on.
+
+    Args:
+        name: a device such as `"cpu"`, `"cuda"` or `"mps"`; None takes CUDA if there
+            is one, else the CPU. (Apple's MPS must be named: it has no float64, which
+            the kit's comparisons use.)
+
+    Returns:
+        The `torch.device`.
+
+    Raises:
+        ValueError: this machine has no such device.
+    """
+    import torch
+
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    kind = name.split(":")[0]
+    here = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not here.get(kind, False):
+        known = ", ".join(k for k, there in here.items() if there)
+        raise ValueError(f"device {name!r} is not on this machine; it has: {known}")
+    return torch.device(name)
+
+
+def is_fast() -> bool:
+    """Tell whether the environment variable LLMKIT_FAST asks for short runs."""
+    return os.environ.get("LLMKIT_FAST", "") not in ("", "0")
+
+
+def budget(full: int, fast: int) -> int:
+    """Choose between a full amount of work and a short one for a quick check.
+
+    Args:
+        full: steps, examples or seeds of a normal run.
+        fast: the same with LLMKIT_FAST=1 in the environment.
+
+    Returns:
+        One of the two.
+    """
+    return fast if is_fast() else full
+
+
+def project_root() -> Path:
+    """Return the folder that holds `llmkit/`, `notebooks/` and `data/`."""
+    return Path(__file__).resolve().parent.parent
+
+
+def data_path(name: str = "") -> Path:
+    """Return the path of a shipped file or folder below `data/`.
+
+    Args:
+        name: a path relative to `data/`, such as `"sentences/sentences.json"`.
+
+    Returns:
+        The absolute path.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    path = project_root() / "data" / name
+    if not path.exists():
+        there = (
+            sorted(p.name for p in path.parent.iterdir())
+            if path.parent.is_dir()
+            else []
+        )
+        raise FileNotFoundError(
+            f"{name!r} is not among the kit's data; {path.parent.name}/ holds: "
+            + (", ".join(there) or "nothing")
+            + ". If files are missing, clone the repository again."
+        )
+    return path
+
+
+def cache_dir() -> Path:
+    """Return the kit's own cache folder, made if need be.
+
+    It is `LLMKIT_CACHE` where that is set, else `.cache/llmkit` in the home folder.
+    Everything in it can be deleted at any time.
+    """
+    path = Path(os.environ.get("LLMKIT_CACHE") or Path.home() / ".cache" / "llmkit")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def progress(items: Iterable, label: str, total: int | None = None) -> Iterator:
+    """Yield the items, and show how far it is once two seconds have passed.
+
+    One line on standard error is rewritten about twice a second; short work shows
+    nothing at all.
+
+    Args:
+        items: what to go through.
+        label: what is being done, such as "training".
+        total: how many items there are, if `items` has no length.
+
+    Yields:
+        The items, unchanged.
+    """
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)
+    start = shown = time.monotonic()
+    wrote = False
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if now - start > 2 and now - shown > 0.5:
+            left = (
+                f", {(now - start) / max(done, 1) * (total - done):.0f} s left"
+                if total
+                else ""
+            )
+            share = f"{done}/{total}" if total else f"{done}"
+            sys.stderr.write(f"\r{label}: {share}{left}   ")
+            sys.stderr.flush()
+            shown, wrote = now, True
+        yield item
+    if wrote:
+        sys.stderr.write(f"\r{label}: done in {time.monotonic() - start:.0f} s      \n")
+        sys.stderr.flush()
