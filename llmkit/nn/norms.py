@@ -1,0 +1,71 @@
+"""Bring each position's vector to a standard size.
+
+Ba et al. 2016, "Layer Normalization", section 3; Zhang and Sennrich 2019, "Root Mean
+Square Layer Normalization", section 4. Home notebook: 05_transformer_block.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from llmkit.checks import check_positive, check_shape
+
+
+class LayerNorm(nn.Module):
+    """Shift each vector to mean 0, scale it to variance 1, then learn a new size.
+
+    Args:
+        d_model: D, the width of the vectors.
+        eps: added to the variance, so that a constant vector does not divide by 0.
+    """
+
+    def __init__(self, d_model: int, eps: float = 1e-5):
+        super().__init__()
+        check_positive("d_model", d_model)
+        self.weight = nn.Parameter(torch.ones(d_model))
+        self.bias = nn.Parameter(torch.zeros(d_model))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise the last axis.
+
+        Args:
+            x: (..., D).
+
+        Returns:
+            The same shape.
+        """
+        check_shape("x", x, "... D", D=self.weight.shape[0])
+        mean = x.mean(dim=-1, keepdim=True)
+        # the biased variance: divided by D, not by D - 1
+        variance = (x - mean).square().mean(dim=-1, keepdim=True)
+        return (x - mean) / torch.sqrt(variance + self.eps) * self.weight + self.bias
+
+
+class RMSNorm(nn.Module):
+    """Scale each vector to root mean square 1: LayerNorm without mean and bias.
+
+    Args:
+        d_model: D, the width of the vectors.
+        eps: added to the mean square.
+    """
+
+    def __init__(self, d_model: int, eps: float = 1e-6):
+        super().__init__()
+        check_positive("d_model", d_model)
+        self.weight = nn.Parameter(torch.ones(d_model))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise the last axis.
+
+        Args:
+            x: (..., D).
+
+        Returns:
+            The same shape.
+        """
+        check_shape("x", x, "... D", D=self.weight.shape[0])
+        mean_square = x.square().mean(dim=-1, keepdim=True)
+        return x * torch.rsqrt(mean_square + self.eps) * self.weight
