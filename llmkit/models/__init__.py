@@ -1,0 +1,19 @@
+"""Whole models, composed from the parts of `llmkit.nn`."""
+
+from llmkit.models.bert import BERT, BERTConfig
+from llmkit.models.gpt import GPT, GPTConfig
+from llmkit.models.llama import Llama, LlamaConfig
+from llmkit.models.output import ModelOutput
+from llmkit.models.seq2seq import Seq2Seq, Seq2SeqConfig
+
+__all__ = [
+    "BERT",
+    "GPT",
+    "BERTConfig",
+    "GPTConfig",
+    "Llama",
+    "LlamaConfig",
+    "ModelOutput",
+    "Seq2Seq",
+    "Seq2SeqConfig",
+]
