@@ -10,7 +10,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 
@@ -124,6 +124,33 @@ def cache_dir() -> Path:
     path = Path(os.environ.get("LLMKIT_CACHE") or Path.home() / ".cache" / "llmkit")
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def write_atomically(path: Path | str, write: Callable[[Path], None]) -> None:
+    """Write a file so that a reader finds the old one or the new one, never half.
+
+    The new one is written beside it, forced onto the disk, and takes its name last.
+
+    Args:
+        path: the file to make or to replace.
+        write: writes the whole content to the path that it is given.
+    """
+    path = Path(path)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        write(draft)
+        with open(draft, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    if os.name == "posix":
+        # the new name is on the disk only once its folder is
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def progress(items: Iterable, label: str, total: int | None = None) -> Iterator:

@@ -1,0 +1,27 @@
+"""A file is replaced as a whole or not at all."""
+
+import pytest
+
+from llmkit.runtime import write_atomically
+
+
+def test_writes_and_replaces(tmp_path):
+    path = tmp_path / "a.txt"
+    write_atomically(path, lambda draft: draft.write_text("one"))
+    write_atomically(str(path), lambda draft: draft.write_text("two"))
+    assert path.read_text() == "two"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_failure_halfway_leaves_the_old_file_and_no_draft(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fail(draft):
+        draft.write_text("ne")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, fail)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
