@@ -1,0 +1,137 @@
+"""What is reported: perplexity and accuracy, each with an interval.
+
+Bootstrap: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13.
+Home notebook: 11_evaluation.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from llmkit.checks import check_positive, check_range
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score with the interval in which it would fall on other data of its kind.
+
+    Attributes:
+        value: the score.
+        low: the lower end of the interval.
+        high: its upper end.
+        n: from how many examples it was computed.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __format__(self, spec: str) -> str:
+        spec = spec or ".3f"
+        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
+    def __str__(self) -> str:
+        return format(self)
+
+
+def bootstrap_mean(
+    values: Tensor,
+    confidence: float = 0.95,
+    n_resamples: int = 1000,
+    generator: torch.Generator | None = None,
+) -> Estimate:
+    """Return a mean and how far it would move on another sample of the same size.
+
+    The values are drawn again, with replacement, many times; the middle share of the
+    means so obtained is the interval. It takes the values to be independent: give one
+    value for each document, not for each word of one document.
+
+    Args:
+        values: (N,), one score for each example.
+        confidence: the share of resamples that the interval holds.
+        n_resamples: how many times to draw.
+        generator: draws the resamples; None: PyTorch's global one.
+
+    Returns:
+        An `Estimate`.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    values = torch.as_tensor(values).double().flatten().cpu()
+    if not len(values):
+        raise ValueError("values must hold at least one number; got none")
+    check_range("confidence", confidence, 0.0, 1.0)
+    check_positive("n_resamples", n_resamples)
+    means = torch.empty(n_resamples, dtype=torch.float64)
+    for i in range(n_resamples):
+        rows = torch.randint(len(values), (len(values),), generator=generator)
+        means[i] = values[rows].mean()
+    outside = (1 - confidence) / 2
+    ends = torch.quantile(means, torch.tensor([outside, 1 - outside]).double())
+    return Estimate(float(values.mean()), float(ends[0]), float(ends[1]), len(values))
+
+
+def accuracy(
+    predictions: Tensor,
+    targets: Tensor,
+    ignore_index: int = -100,
+    generator: torch.Generator | None = None,
+) -> Estimate:
+    """Return the share of predictions that are right, with a 95 % bootstrap interval.
+
+    Args:
+        predictions: int64, any shape, the chosen classes or tokens.
+        targets: int64, the same shape.
+        ignore_index: targets with this value do not count.
+        generator: draws the resamples of the interval.
+
+    Returns:
+        An `Estimate`.
+
+    Raises:
+        ValueError: the shapes differ, or nothing counts.
+    """
+    predictions, targets = torch.as_tensor(predictions), torch.as_tensor(targets)
+    if predictions.shape != targets.shape:
+        raise ValueError(
+            "predictions and targets must have one shape; got "
+            f"{tuple(predictions.shape)} and {tuple(targets.shape)}. Scores are turned "
+            "into predictions by argmax(dim=-1)."
+        )
+    counts = targets != ignore_index
+    if not counts.any():
+        raise ValueError("accuracy needs at least one target that counts; got none")
+    return bootstrap_mean((predictions == targets)[counts], generator=generator)
+
+
+def perplexity(losses: Tensor | float) -> float:
+    """Return e to the mean loss: among how many tokens the model is left guessing.
+
+    Args:
+        losses: cross-entropies in nats, any shape, or one number.
+
+    Returns:
+        1 for a model that is always sure and right; V for an even guess.
+    """
+    return math.exp(float(torch.as_tensor(losses).double().mean()))
+
+
+def bits_per_byte(loss: float, n_tokens: int, n_bytes: int) -> float:
+    """Turn a loss per token into a loss that no longer depends on the tokenizer.
+
+    Args:
+        loss: mean cross-entropy per token, in nats.
+        n_tokens: how many tokens were predicted.
+        n_bytes: how many bytes of UTF-8 those tokens stand for.
+
+    Returns:
+        Bits for each byte of text; a model that guesses bytes evenly needs 8.
+    """
+    check_positive("n_bytes", n_bytes)
+    return loss * n_tokens / n_bytes / math.log(2)
