@@ -6,7 +6,7 @@ import inspect
 
 
 class Source:
-    """A piece of source that a notebook shows as a code block and a terminal as text."""
+    """A piece of source: a code block in a notebook, plain text in a terminal."""
 
     def __init__(self, text: str, where: str):
         self.text = text
