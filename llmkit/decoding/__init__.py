@@ -11,13 +11,18 @@ from llmkit.decoding.filters import (
     top_p,
     typical,
 )
+from llmkit.decoding.generate import choose, generate, left_pad, stream
 
 __all__ = [
     "Sampling",
+    "choose",
+    "generate",
+    "left_pad",
     "min_p",
     "next_token_probabilities",
     "no_repeat_ngram",
     "repetition_penalty",
+    "stream",
     "temperature",
     "top_k",
     "top_p",

@@ -13,6 +13,7 @@ Home notebook: 09_decoding.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -206,42 +207,53 @@ class Sampling:
         """Whether the most likely token is taken without a draw."""
         return self.temperature == 0
 
-    def apply(
+    def steps(
         self, logits: Tensor, ids: Tensor | None = None, mask: Tensor | None = None
-    ) -> Tensor:
-        """Apply every filter that is switched on, in the usual order.
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Apply the filters that are switched on, one after another.
 
         Args:
             logits: (B, V).
             ids: the text so far, (B, T); needed for the two repetition filters.
             mask: bool, (B, T); False marks padding in `ids`.
 
-        Returns:
-            The filtered logits, (B, V).
+        Yields:
+            The filter's name, a field of this class, and the logits after it, (B, V).
         """
-        repeats = self.repetition_penalty != 1 or self.no_repeat_ngram
-        if ids is None and repeats:
+        if ids is None and (self.repetition_penalty != 1 or self.no_repeat_ngram):
             raise ValueError(
                 "ids must hold the text so far, (B, T), when repetition_penalty or "
                 "no_repeat_ngram is on; got None"
             )
         if self.repetition_penalty != 1:
             logits = repetition_penalty(logits, ids, self.repetition_penalty, mask)
+            yield "repetition_penalty", logits
         if self.no_repeat_ngram:
             logits = no_repeat_ngram(logits, ids, self.no_repeat_ngram, mask)
+            yield "no_repeat_ngram", logits
         if self.greedy:
-            return logits
-        if self.temperature != 1:
-            logits = temperature(logits, self.temperature)
-        if self.top_k:
-            logits = top_k(logits, self.top_k)
-        if self.top_p < 1:
-            logits = top_p(logits, self.top_p)
-        if self.min_p:
-            logits = min_p(logits, self.min_p)
-        if self.typical_p < 1:
-            logits = typical(logits, self.typical_p)
-        return logits
+            return
+        for name, filter, off in (
+            ("temperature", temperature, 1),
+            ("top_k", top_k, 0),
+            ("top_p", top_p, 1),
+            ("min_p", min_p, 0),
+            ("typical_p", typical, 1),
+        ):
+            value = getattr(self, name)
+            if value != off:
+                logits = filter(logits, value)
+                yield name, logits
+
+    def apply(
+        self, logits: Tensor, ids: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """Apply every filter that is switched on; see `steps` for the arguments.
+
+        Returns:
+            The filtered logits, (B, V).
+        """
+        return [logits, *(after for _, after in self.steps(logits, ids, mask))][-1]
 
 
 def next_token_probabilities(
