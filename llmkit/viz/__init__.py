@@ -1,0 +1,1 @@
+"""Figures and browser widgets from arrays and strings; nothing here knows a model."""

@@ -1,0 +1,277 @@
+// Shared by every view of the kit: it is put in front of the view's own file.
+// A view's file defines `function render({ model, el })` and uses `lm`.
+const lm = {
+  // the same in palette.py; a test holds them equal
+  palette: ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#5A4A78", "#F0E442"],
+  themes: {
+    light: { bg: "#ffffff", panel: "#f3f4f7", fg: "#1a1c20", muted: "#50555e", line: "#c4c8d0",
+      control: "#767b85", accent: "#0b5cad", mark: "#a63c00" },
+    dark: { bg: "#14161a", panel: "#21242b", fg: "#e9eaee", muted: "#aab0bb", line: "#434955",
+      control: "#8b919c", accent: "#7cc0ff", mark: "#ffb070" },
+  },
+  // from "nothing" to "all": one hue, lightness monotone, so it survives colour blindness
+  ramps: {
+    light: [[255, 255, 255], [198, 219, 239], [107, 174, 214], [33, 113, 181], [8, 48, 107]],
+    dark: [[20, 22, 26], [20, 58, 102], [36, 108, 178], [107, 174, 226], [236, 246, 255]],
+  },
+  // negative, zero, positive: orange and blue differ in lightness for every eye
+  signed: {
+    light: [[179, 88, 6], [253, 184, 99], [255, 255, 255], [128, 177, 211], [8, 69, 148]],
+    dark: [[255, 190, 110], [150, 84, 20], [20, 22, 26], [36, 98, 160], [140, 200, 255]],
+  },
+
+  // h("button", { class: "x", onclick: f, "aria-label": "…" }, "text", node, …)
+  h(tag, attrs = {}, ...kids) {
+    const node = document.createElement(tag);
+    for (const [key, value] of Object.entries(attrs)) {
+      if (value == null || value === false) continue;
+      if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+      else node.setAttribute(key, value === true ? "" : value);
+    }
+    node.append(...kids.flat(9).filter((kid) => kid != null));
+    return node;
+  },
+
+  // raw bytes: a DataView from a kernel, or { z: base64 of zlib } in a page
+  async bytes(value) {
+    if (!value) return new Uint8Array(0);
+    if (value.buffer) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    const text = atob(value.z);
+    const raw = new Uint8Array(text.length);
+    for (let i = 0; i < raw.length; i++) raw[i] = text.charCodeAt(i);
+    const flow = new Blob([raw]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Uint8Array(await new Response(flow).arrayBuffer());
+  },
+  async floats(value) {
+    const raw = await lm.bytes(value);
+    return new Float32Array(raw.slice().buffer);
+  },
+  // codec.py stores round(255 * sqrt(w)); this table undoes it
+  weight: Float32Array.from({ length: 256 }, (_, q) => (q / 255) ** 2),
+
+  // at most `digits` decimals, tiny numbers as powers of ten
+  fmt(x, digits = 3) {
+    if (x == null) return "–";
+    if (!Number.isFinite(x)) return x > 0 ? "∞" : x < 0 ? "−∞" : "not a number";
+    const text = x !== 0 && Math.abs(x) < 0.5 * 10 ** -digits ? x.toExponential(1) : x.toFixed(digits);
+    return text.replace("-", "−");
+  },
+  percent: (x) => (x * 100).toFixed(x < 0.1 ? 1 : 0) + " %",
+  // a label cut in the middle, counted in whole characters
+  clip(text, length = 14) {
+    const parts = Array.from(text);
+    if (parts.length <= length) return text;
+    const tail = Math.floor((length - 1) / 3);
+    return parts.slice(0, length - 1 - tail).join("") + "…" + (tail ? parts.slice(-tail).join("") : "");
+  },
+  clamp: (x, low, high) => Math.min(high, Math.max(low, x)),
+  calm: () => matchMedia("(prefers-reduced-motion: reduce)").matches,
+
+  // 256 colours between a few stops
+  table(stops) {
+    const out = [];
+    for (let i = 0; i < 256; i++) {
+      const at = (i / 255) * (stops.length - 1), low = Math.min(Math.floor(at), stops.length - 2);
+      out.push(stops[low].map((c, k) => Math.round(c + (stops[low + 1][k] - c) * (at - low))));
+    }
+    return out;
+  },
+  rgb: (c) => `rgb(${c[0]},${c[1]},${c[2]})`,
+  // black or white, whichever reads better on a colour
+  ink(c) {
+    const [r, g, b] = c.map((v) => (v / 255 <= 0.04045 ? v / 3294.6 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 ? "#000000" : "#ffffff";
+  },
+
+  // size a canvas in CSS pixels; returns a context that draws in them
+  fit(canvas, width, height) {
+    const ratio = window.devicePixelRatio || 1;
+    canvas.style.width = width + "px";
+    canvas.style.height = height + "px";
+    canvas.width = Math.max(1, Math.round(width * ratio));
+    canvas.height = Math.max(1, Math.round(height * ratio));
+    const ctx = canvas.getContext("2d");
+    ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+    return ctx;
+  },
+
+  // keys for a focusable node; JupyterLab's own shortcuts stay asleep meanwhile
+  keys(node, map) {
+    node.setAttribute("data-lm-suppress-shortcuts", "true");
+    node.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const act = map[event.key];
+      if (!act) return;
+      event.preventDefault();
+      event.stopPropagation();
+      act(event);
+    });
+    return node;
+  },
+
+  count: 0,
+  // --- labelled controls; each returns { node, input, set }
+  field(label, input, extra) {
+    const id = "lm" + Math.random().toString(36).slice(2) + lm.count++;
+    input.id = id;
+    input.setAttribute("data-lm-suppress-shortcuts", "true");
+    return lm.h("span", { class: "lm-field" }, lm.h("label", { for: id }, label), input, extra);
+  },
+  select(label, options, value, change) {
+    const input = lm.h("select", { onchange: () => change(input.value) });
+    const fill = (list, now) => {
+      input.replaceChildren(...list.map(([v, text]) => lm.h("option", { value: v }, text)));
+      input.value = now;
+    };
+    fill(options, value);
+    return { node: lm.field(label, input), input, fill, set: (v) => { input.value = v; } };
+  },
+  slider(label, { min, max, step, value, show = (v) => lm.fmt(v, 2) }, change) {
+    const input = lm.h("input", { type: "range", min, max, step });
+    const out = lm.h("output", { class: "lm-number" });
+    const set = (v) => {
+      input.value = v;
+      out.textContent = show(+v);
+      input.setAttribute("aria-valuetext", show(+v));
+    };
+    input.addEventListener("input", () => { set(input.value); change(+input.value); });
+    set(value);
+    return { node: lm.field(label, input, out), input, set };
+  },
+  toggle(label, value, change) {
+    const input = lm.h("input", { type: "checkbox", onchange: () => change(input.checked) });
+    input.checked = value;
+    return { node: lm.field(label, input), input, set: (v) => { input.checked = v; } };
+  },
+  text(label, value, change, attrs = {}) {
+    const input = lm.h("input", { type: "text", spellcheck: "false", dir: "auto", ...attrs });
+    input.value = value;
+    input.addEventListener("input", () => change(input.value));
+    return { node: lm.field(label, input), input, set: (v) => { if (input.value !== v) input.value = v; } };
+  },
+  button(label, act, attrs = {}) {
+    return lm.h("button", { type: "button", "data-lm-suppress-shortcuts": "true", onclick: act, ...attrs }, label);
+  },
+  // one choice of a few, as buttons; arrows move between them
+  choice(label, options, value, change) {
+    const node = lm.h("span", { class: "lm-choice", role: "radiogroup", "aria-label": label });
+    const set = (now) => buttons.forEach((b, i) => {
+      const on = options[i][0] === now;
+      b.setAttribute("aria-checked", on);
+      b.tabIndex = on ? 0 : -1;
+    });
+    const buttons = options.map(([v, text]) => lm.button(text, () => { set(v); change(v); }, { role: "radio" }));
+    const step = (by) => () => {
+      const at = buttons.findIndex((b) => b.tabIndex === 0);
+      const next = buttons[(at + by + buttons.length) % buttons.length];
+      next.click();
+      next.focus();
+    };
+    lm.keys(node, { ArrowRight: step(1), ArrowDown: step(1), ArrowLeft: step(-1), ArrowUp: step(-1) });
+    node.append(...buttons);
+    set(value);
+    return { node, buttons, set };
+  },
+  rows(head, rows) {
+    const cell = (tag, x, scope) => lm.h(tag, { scope, dir: "auto" }, typeof x === "number" ? lm.fmt(x) : String(x));
+    return lm.h("table", { class: "lm-table" },
+      lm.h("thead", {}, lm.h("tr", {}, head.map((x) => cell("th", x, "col")))),
+      lm.h("tbody", {}, rows.map((r) => lm.h("tr", {}, r.map((x, i) => (i ? cell("td", x) : cell("th", x, "row")))))));
+  },
+
+  // the frame of a view: theme, live region, keyboard help, marker, clean-up
+  mount(el, model, { label, keys = [] }) {
+    const off = [], painters = [];
+    const root = lm.h("div", { class: "lm-view", role: "group", "aria-label": label, "data-lm-suppress-shortcuts": "true" });
+    const body = lm.h("div", { class: "lm-body" });
+    const live = lm.h("div", { class: "lm-say", role: "status", "aria-live": "polite" });
+    const list = [...keys, ["?", "show or hide this list"], ["Tab", "next control"]];
+    const help = lm.h("dl", { class: "lm-help", hidden: true },
+      list.map(([key, what]) => [lm.h("dt", {}, key), lm.h("dd", {}, what)]));
+    const ask = lm.button("?", () => flip(), { class: "lm-ask", "aria-label": "Keyboard help", "aria-expanded": "false" });
+    const flip = (open = help.hidden) => {
+      help.hidden = !open;
+      ask.setAttribute("aria-expanded", open);
+    };
+    root.addEventListener("keydown", (event) => {
+      const typing = event.target.matches("input[type=text], textarea");
+      if (event.key === "?" && !typing) flip();
+      else if (event.key === "Escape") flip(false);
+    });
+    root.append(lm.h("div", { class: "lm-title" }, lm.h("span", {}, label), ask), help, body, live);
+    el.append(root);
+
+    const ui = { root, body, model, theme: null };
+    const dark = () => {
+      const b = document.body, h = document.documentElement;
+      if (b.dataset.jpThemeLight) return b.dataset.jpThemeLight === "false";
+      if (h.getAttribute("theme")) return h.getAttribute("theme") === "dark";
+      if (b.dataset.vscodeThemeKind) return /dark|high-contrast$/.test(b.dataset.vscodeThemeKind);
+      return matchMedia("(prefers-color-scheme: dark)").matches;
+    };
+    const paint = () => painters.forEach((f) => f(ui.theme));
+    const retheme = () => {
+      const name = dark() ? "dark" : "light";
+      if (ui.theme?.name === name) return;
+      ui.theme = { name, ...lm.themes[name], ramp: lm.table(lm.ramps[name]), signed: lm.table(lm.signed[name]) };
+      root.dataset.theme = name;
+      for (const [key, colour] of Object.entries(lm.themes[name])) root.style.setProperty("--lm-" + key, colour);
+      paint();
+    };
+    const watch = new MutationObserver(retheme);
+    for (const node of [document.body, document.documentElement]) watch.observe(node, { attributes: true });
+    const media = matchMedia("(prefers-color-scheme: dark)");
+    media.addEventListener("change", retheme);
+    off.push(() => watch.disconnect(), () => media.removeEventListener("change", retheme));
+
+    // f(theme) runs now, on every theme change, and whenever ui.paint() is called
+    ui.onPaint = (f) => { painters.push(f); f(ui.theme); };
+    let waiting = false;
+    ui.paint = () => {
+      if (waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => { waiting = false; paint(); });
+    };
+    ui.on = (names, f) => names.split(" ").forEach((name) => {
+      model.on("change:" + name, f);
+      off.push(() => model.off("change:" + name, f));
+    });
+    ui.message = (f) => {
+      model.on("msg:custom", f);
+      off.push(() => model.off("msg:custom", f));
+    };
+    ui.set = (changes) => {
+      for (const [name, value] of Object.entries(changes)) model.set(name, value);
+      model.save_changes();
+    };
+    ui.ask = (content) => { try { model.send(content); } catch { /* no kernel behind this page */ } };
+    let later = 0;
+    ui.say = (text) => {
+      clearTimeout(later);
+      later = setTimeout(() => { live.textContent = text; }, 120);
+    };
+    ui.cleanup = (f) => off.push(f);
+    // tests wait for this mark: set after the first paint and two frames
+    ui.ready = () => requestAnimationFrame(() => requestAnimationFrame(() => { root.dataset.ready = "true"; }));
+    ui.dispose = () => { clearTimeout(later); off.forEach((f) => f()); root.remove(); };
+    retheme();
+    return ui;
+  },
+
+  // in a page without a kernel this stands in for the widget's model
+  stub(state) {
+    const heard = {};
+    return {
+      get: (name) => state[name],
+      set(name, value) {
+        if (state[name] === value) return;
+        state[name] = value;
+        (heard["change:" + name] || []).forEach((f) => f());
+      },
+      save_changes() {},
+      send() {},
+      on: (event, f) => (heard[event] ||= []).push(f),
+      off: (event, f) => { heard[event] = (heard[event] || []).filter((g) => g !== f); },
+    };
+  },
+};
