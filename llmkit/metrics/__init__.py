@@ -1,5 +1,6 @@
-"""What is reported about a model, with intervals."""
+"""What is reported about a model, with intervals, and what it has to beat."""
 
+from llmkit.metrics.baselines import NGram
 from llmkit.metrics.scores import (
     Estimate,
     accuracy,
@@ -10,6 +11,7 @@ from llmkit.metrics.scores import (
 
 __all__ = [
     "Estimate",
+    "NGram",
     "accuracy",
     "bits_per_byte",
     "bootstrap_mean",

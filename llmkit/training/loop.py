@@ -1,0 +1,154 @@
+"""The loop: guess, compare, trace the blame back, step.
+
+Home notebook: 07_pretraining_gpt.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from torch import Tensor, nn
+
+from llmkit.checks import check_positive
+from llmkit.losses import cross_entropy
+from llmkit.runtime import progress
+from llmkit.training.schedules import constant
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happened in one step.
+
+    Attributes:
+        step: its number, counted from 0.
+        loss: the mean over the batch, before the step.
+        lr: the learning rate of the first group.
+        grad_norm: the length of the gradient, before clipping.
+        seconds: since the run began.
+    """
+
+    step: int
+    loss: float
+    lr: float
+    grad_norm: float
+    seconds: float
+
+
+def next_token(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+    """Score a decoder on a batch of inputs and next tokens, (B, T) each."""
+    ids, targets = batch
+    return cross_entropy(model(ids).logits, targets)
+
+
+def train(
+    model: nn.Module,
+    batches: Iterable,
+    optimizer: torch.optim.Optimizer | Sequence[torch.optim.Optimizer],
+    *,
+    steps: int,
+    schedule: Callable[[int], float] = constant,
+    loss: Callable[[nn.Module, tuple], Tensor] = next_token,
+    clip: float = 1.0,
+    first_step: int = 0,
+    bf16: bool = False,
+    on_step: Callable[[Step], bool | None] | None = None,
+) -> list[Step]:
+    """Train a model; after two seconds a line shows how far it is.
+
+    Args:
+        model: any module that `loss` can call.
+        batches: tuples of tensors, without end or at least `steps - first_step`.
+        optimizer: one, or several that are stepped together.
+        steps: where the run ends.
+        schedule: from the step to a share of the learning rate.
+        loss: from the model and a batch to a number.
+        clip: the greatest length of the gradient; longer ones are shortened.
+        first_step: where it goes on, after `load_state`.
+        bf16: whether products are computed in bfloat16 (fast where the processor has
+            it); weights stay in float32.
+        on_step: called after each step; returning True ends the run.
+
+    Returns:
+        One `Step` for each step taken.
+
+    Raises:
+        FloatingPointError: the loss is no longer a number.
+        ValueError: the batches ran out.
+    """
+    check_positive("steps", steps)
+    optimizers = [optimizer] if hasattr(optimizer, "step") else list(optimizer)
+    groups = [g for o in optimizers for g in o.param_groups]
+    for group in groups:
+        group.setdefault("initial_lr", group["lr"])
+    device = next(model.parameters()).device
+    begin, history, coming = time.monotonic(), [], iter(batches)
+    model.train()
+    for step in progress(range(first_step, steps), "training"):
+        batch = next(coming, None)
+        if batch is None:
+            raise ValueError(f"batches ran out after {step - first_step} steps")
+        for group in groups:
+            group["lr"] = group["initial_lr"] * schedule(step)
+        with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
+            value = loss(model, tuple(part.to(device) for part in batch))
+        _check_number(value, step)
+        for each in optimizers:
+            each.zero_grad(set_to_none=True)
+        value.backward()
+        norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
+        for each in optimizers:
+            each.step()
+        passed = time.monotonic() - begin
+        history.append(Step(step, value.item(), groups[0]["lr"], norm.item(), passed))
+        if on_step is not None and on_step(history[-1]):
+            break
+    return history
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    batches: Iterable,
+    loss: Callable[[nn.Module, tuple], Tensor] = next_token,
+    max_batches: int | None = None,
+) -> float:
+    """Return the mean loss over some batches, with dropout off.
+
+    Args:
+        model: any module that `loss` can call; it is left in the mode it was in.
+        batches: tuples of tensors; the first axis of the first is B.
+        loss: from the model and a batch to the mean over that batch.
+        max_batches: stop after so many; None: all.
+
+    Returns:
+        The mean, in which each batch weighs as many rows as it has.
+
+    Raises:
+        ValueError: there are no batches.
+    """
+    was_training, device = model.training, next(model.parameters()).device
+    model.eval()
+    total, rows = 0.0, 0
+    for batch in islice(batches, max_batches):
+        value = loss(model, tuple(part.to(device) for part in batch))
+        total += value.item() * len(batch[0])
+        rows += len(batch[0])
+    model.train(was_training)
+    if not rows:
+        raise ValueError("batches must hold at least one batch; got none")
+    return total / rows
+
+
+def _check_number(value: Tensor, step: int) -> None:
+    if not math.isfinite(value.item()):
+        raise FloatingPointError(
+            f"the loss is {value.item()} at step {step}. A lower learning rate, a "
+            "longer warm-up or clip=1.0 keep a run from blowing up; a batch in which "
+            "every target is ignored has no loss either."
+        )
