@@ -186,7 +186,7 @@ def paint_heat(ax, weights, rows, columns, numbers: bool = False) -> None:
     ax.set_ylabel("looks (query)", fontsize=8)
     if numbers:
         for (i, j), w in np.ndenumerate(weights):
-            ink = "white" if w > 0.3 else "black"
+            ink = "white" if w > 0.52 else "black"
             ax.text(j, i, f"{w:.2f}", ha="center", va="center", fontsize=7, color=ink)
 
 
@@ -350,7 +350,7 @@ def _paint_strip(ax, labels, lines, shades) -> None:
             face = colours(value**0.5)
             box = Rectangle((x, row), wide, 0.8, facecolor=face, edgecolor="#767b85")
             ax.add_patch(box)
-            ink = "white" if value > 0.3 else "black"
+            ink = "white" if value > 0.52 else "black"
             middle = x + wide / 2
             kind = {"ha": "center", "va": "center", "family": "monospace"}
             ax.text(middle, row + 0.42, labels[at], color=ink, fontsize=9, **kind)
