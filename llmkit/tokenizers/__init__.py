@@ -1,0 +1,19 @@
+"""Text to ids and back: characters, byte-level BPE and WordPiece, without torch."""
+
+from llmkit.tokenizers.base import Encoding, SpecialToken, Tokenizer
+from llmkit.tokenizers.bpe import ByteBPETokenizer
+from llmkit.tokenizers.characters import CharTokenizer
+from llmkit.tokenizers.files import read as load_tokenizer
+from llmkit.tokenizers.merging import Merge
+from llmkit.tokenizers.wordpiece import WordPieceTokenizer
+
+__all__ = [
+    "ByteBPETokenizer",
+    "CharTokenizer",
+    "Encoding",
+    "Merge",
+    "SpecialToken",
+    "Tokenizer",
+    "WordPieceTokenizer",
+    "load_tokenizer",
+]
