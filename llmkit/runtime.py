@@ -138,7 +138,11 @@ def write_atomically(path: Path | str, write: Callable[[Path], None]) -> None:
     path = Path(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
+        draft.touch()
+        mode = draft.stat().st_mode
         write(draft)
+        # some writers leave a file that only its owner can read
+        os.chmod(draft, mode)
         with open(draft, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(draft, path)

@@ -1,0 +1,409 @@
+"""Sizes in and out: `config.json` of each family, and the kit's own configs.
+
+Whatever a config asks for that the kit's models do not compute is refused by name, so
+that a loaded model never runs with other arithmetic than it was trained with.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from llmkit.hub.families import FAMILIES
+from llmkit.models import (
+    BERT,
+    GPT,
+    BERTConfig,
+    GPTConfig,
+    Llama,
+    LlamaConfig,
+    Seq2Seq,
+    Seq2SeqConfig,
+)
+
+ACTIVATION_IN = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "relu": "relu",
+    "relu2": "relu_squared",
+    "silu": "silu",
+    "swish": "silu",
+}
+ACTIVATION_OUT = {
+    "gelu": "gelu",
+    "gelu_tanh": "gelu_new",
+    "relu": "relu",
+    "relu_squared": "relu2",
+    "silu": "silu",
+}
+
+
+def config_in(hf: dict[str, Any], names: set[str]):
+    """Read `config.json` of any family.
+
+    Args:
+        hf: its content.
+        names: the names of the weights, which tell what heads there are.
+
+    Returns:
+        A `GPTConfig`, `LlamaConfig`, `BERTConfig` or `Seq2SeqConfig`.
+
+    Raises:
+        ValueError: the family is unknown, or it asks for something that the kit does
+            not compute.
+    """
+    kind = hf.get("model_type")
+    if kind not in FAMILIES:
+        raise ValueError(
+            f"model_type must be one of {', '.join(FAMILIES)}; got {kind!r}. A model "
+            "of another family still works with llmkit.trace.capture through "
+            "transformers' own AutoModel."
+        )
+    return _READERS[kind](hf, names)
+
+
+def _gpt2_in(hf: dict, names: set[str]) -> GPTConfig:
+    _refuse(hf, scale_attn_weights=True, scale_attn_by_inverse_layer_idx=False)
+    _refuse(hf, add_cross_attention=False)
+    return GPTConfig(
+        vocab_size=hf["vocab_size"],
+        context_length=hf.get("n_positions", 1024),
+        d_model=hf["n_embd"],
+        n_heads=hf["n_head"],
+        n_layers=hf["n_layer"],
+        d_ff=hf.get("n_inner"),
+        activation=_activation(hf.get("activation_function", "gelu_new")),
+        dropout=hf.get("resid_pdrop", 0.1),
+        norm_eps=hf.get("layer_norm_epsilon", 1e-5),
+    )
+
+
+def _llama_in(hf: dict, names: set[str]) -> LlamaConfig:
+    _refuse(hf, hidden_act="silu", mlp_bias=False, attention_bias=False)
+    kind = hf["model_type"]
+    window = hf.get("sliding_window")
+    if kind in ("qwen2", "qwen3") and not hf.get("use_sliding_window", False):
+        window = None
+    if window and "full_attention" in (hf.get("layer_types") or ()):
+        raise ValueError(
+            "a window on some layers only is not supported; got "
+            f"layer_types={hf['layer_types']}"
+        )
+    return LlamaConfig(
+        vocab_size=hf["vocab_size"],
+        context_length=hf.get("max_position_embeddings", 2048),
+        d_model=hf["hidden_size"],
+        n_heads=hf["num_attention_heads"],
+        n_kv_heads=hf.get("num_key_value_heads"),
+        d_head=hf.get("head_dim"),
+        n_layers=hf["num_hidden_layers"],
+        d_ff=hf["intermediate_size"],
+        rotary_base=_rotary_base(hf),
+        norm_eps=hf.get("rms_norm_eps", 1e-6),
+        qkv_bias=kind == "qwen2",
+        head_norm=kind == "qwen3",
+        window=window,
+        tied=hf.get("tie_word_embeddings", False),
+    )
+
+
+def _rotary_base(hf: dict) -> float:
+    """Find the base in older and newer files, and refuse stretched angles."""
+    rope = hf.get("rope_parameters") or hf.get("rope_scaling") or {}
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    share = rope.get("partial_rotary_factor", hf.get("partial_rotary_factor", 1.0))
+    if kind != "default" or share not in (1.0, None):
+        raise ValueError(
+            "only plain rotary positions are supported (rope_type 'default' over the "
+            f"whole head); got {rope or {'partial_rotary_factor': share}}. Use the "
+            "model through transformers instead: llmkit.trace.capture takes it as is."
+        )
+    return float(rope.get("rope_theta") or hf.get("rope_theta") or 10000.0)
+
+
+def _bert_in(hf: dict, names: set[str]) -> BERTConfig:
+    _refuse(hf, position_embedding_type="absolute", is_decoder=False)
+    offset = hf.get("pad_token_id", 1) + 1 if hf["model_type"] == "roberta" else 0
+    return BERTConfig(
+        vocab_size=hf["vocab_size"],
+        context_length=hf["max_position_embeddings"] - offset,
+        d_model=hf["hidden_size"],
+        n_heads=hf["num_attention_heads"],
+        n_layers=hf["num_hidden_layers"],
+        d_ff=hf["intermediate_size"],
+        n_segments=hf.get("type_vocab_size", 2),
+        activation=_activation(hf.get("hidden_act", "gelu")),
+        dropout=hf.get("hidden_dropout_prob", 0.1),
+        norm_eps=hf.get("layer_norm_eps", 1e-12),
+        position_offset=offset,
+        pooler=_has(names, "pooler.dense.weight"),
+        mlm_head=_has(names, "cls.predictions.transform.dense.weight")
+        or _has(names, "lm_head.dense.weight"),
+        nsp_head=_has(names, "cls.seq_relationship.weight"),
+    )
+
+
+def _distilbert_in(hf: dict, names: set[str]) -> BERTConfig:
+    _refuse(hf, sinusoidal_pos_embds=False)
+    return BERTConfig(
+        vocab_size=hf["vocab_size"],
+        context_length=hf.get("max_position_embeddings", 512),
+        d_model=hf["dim"],
+        n_heads=hf["n_heads"],
+        n_layers=hf["n_layers"],
+        d_ff=hf["hidden_dim"],
+        n_segments=0,
+        activation=_activation(hf.get("activation", "gelu")),
+        dropout=hf.get("dropout", 0.1),
+        pooler=False,
+        mlm_head=_has(names, "vocab_transform.weight"),
+        nsp_head=False,
+    )
+
+
+def _seq2seq_in(hf: dict, names: set[str]) -> Seq2SeqConfig:
+    marian = hf["model_type"] == "marian"
+    _refuse(hf, normalize_before=False, add_final_layer_norm=False)
+    if marian:
+        _refuse(hf, share_encoder_decoder_embeddings=True, normalize_embedding=False)
+    for size in ("attention_heads", "ffn_dim"):
+        if hf[f"encoder_{size}"] != hf[f"decoder_{size}"]:
+            raise ValueError(
+                f"encoder and decoder must have the same {size}; got "
+                f"{hf[f'encoder_{size}']} and {hf[f'decoder_{size}']}"
+            )
+    return Seq2SeqConfig(
+        vocab_size=hf["vocab_size"],
+        context_length=hf["max_position_embeddings"],
+        d_model=hf["d_model"],
+        n_heads=hf["encoder_attention_heads"],
+        n_encoder_layers=hf["encoder_layers"],
+        n_decoder_layers=hf["decoder_layers"],
+        d_ff=hf["encoder_ffn_dim"],
+        activation=_activation(hf.get("activation_function", "gelu")),
+        positions="sinusoidal" if marian else "learned",
+        position_offset=0 if marian else 2,
+        embedding_norm=not marian,
+        scale_embedding=bool(hf.get("scale_embedding", False)),
+        dropout=hf.get("dropout", 0.1),
+    )
+
+
+_READERS = {
+    "gpt2": _gpt2_in,
+    "bert": _bert_in,
+    "roberta": _bert_in,
+    "distilbert": _distilbert_in,
+    "llama": _llama_in,
+    "mistral": _llama_in,
+    "qwen2": _llama_in,
+    "qwen3": _llama_in,
+    "bart": _seq2seq_in,
+    "marian": _seq2seq_in,
+}
+
+
+def model_type(model: nn.Module) -> str:
+    """Name the family that a model of the kit can be written as.
+
+    Args:
+        model: a `GPT`, `Llama`, `BERT` or `Seq2Seq`.
+
+    Returns:
+        A `model_type` of `transformers`.
+
+    Raises:
+        TypeError: it is no model of the kit.
+        ValueError: no family has this combination of parts.
+    """
+    c = getattr(model, "config", None)
+    if isinstance(model, GPT):
+        return "gpt2"
+    if isinstance(model, Llama):
+        return _llama_type(c)
+    if isinstance(model, BERT):
+        if c.n_segments == 0:
+            return _only("distilbert", c, position_offset=0, pooler=False)
+        return "roberta" if c.position_offset else "bert"
+    if isinstance(model, Seq2Seq):
+        if c.positions == "sinusoidal":
+            return _only("marian", c, embedding_norm=False)
+        return _only("bart", c, position_offset=2, embedding_norm=True)
+    raise TypeError(
+        "model must be a GPT, Llama, BERT or Seq2Seq of llmkit; got "
+        f"{type(model).__name__}"
+    )
+
+
+def _llama_type(c: LlamaConfig) -> str:
+    if c.head_norm and c.qkv_bias:
+        raise ValueError("no family has both head_norm and qkv_bias; choose one")
+    if c.head_norm:
+        return "qwen3"
+    if c.qkv_bias:
+        return "qwen2"
+    return "mistral" if c.window else "llama"
+
+
+def hf_config(model: nn.Module) -> dict[str, Any]:
+    """Write a model's sizes as `transformers` expects them in `config.json`.
+
+    Args:
+        model: a `GPT`, `Llama`, `BERT` or `Seq2Seq`.
+
+    Returns:
+        What goes into `config.json`.
+    """
+    kind = model_type(model)
+    c = model.config
+    writer = {GPT: _gpt2_out, Llama: _llama_out, BERT: _bert_out, Seq2Seq: _seq2seq_out}
+    return {"model_type": kind, **writer[type(model)](model, c, kind)}
+
+
+def _gpt2_out(model: GPT, c: GPTConfig, kind: str) -> dict:
+    return {
+        "architectures": ["GPT2LMHeadModel"],
+        "vocab_size": c.vocab_size,
+        "n_positions": c.context_length,
+        "n_embd": c.d_model,
+        "n_head": c.n_heads,
+        "n_layer": c.n_layers,
+        "n_inner": c.d_ff,
+        "activation_function": ACTIVATION_OUT[c.activation],
+        "resid_pdrop": c.dropout,
+        "embd_pdrop": c.dropout,
+        "attn_pdrop": 0.0,
+        "layer_norm_epsilon": c.norm_eps,
+        "tie_word_embeddings": model.lm_head.weight is model.token_embedding.weight,
+    }
+
+
+def _llama_out(model: Llama, c: LlamaConfig, kind: str) -> dict:
+    name = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}
+    out = {
+        "architectures": [f"{name[kind]}ForCausalLM"],
+        "vocab_size": c.vocab_size,
+        "max_position_embeddings": c.context_length,
+        "hidden_size": c.d_model,
+        "num_attention_heads": c.n_heads,
+        "num_key_value_heads": c.n_kv_heads or c.n_heads,
+        "head_dim": c.head_width,
+        "num_hidden_layers": c.n_layers,
+        "intermediate_size": c.d_ff,
+        "rope_theta": c.rotary_base,
+        "rms_norm_eps": c.norm_eps,
+        "hidden_act": "silu",
+        "sliding_window": c.window,
+        "tie_word_embeddings": model.lm_head.weight is model.token_embedding.weight,
+    }
+    if kind in ("qwen2", "qwen3"):
+        out |= {"use_sliding_window": bool(c.window), "max_window_layers": 0}
+    return out
+
+
+def _bert_out(model: BERT, c: BERTConfig, kind: str) -> dict:
+    tied = model.mlm_head is None or (
+        model.mlm_head.decoder.weight is model.token_embedding.weight
+    )
+    common = {"vocab_size": c.vocab_size, "tie_word_embeddings": tied}
+    if kind == "distilbert":
+        return common | {
+            "architectures": [_bert_class(c, "DistilBert")],
+            "max_position_embeddings": c.context_length,
+            "dim": c.d_model,
+            "n_heads": c.n_heads,
+            "n_layers": c.n_layers,
+            "hidden_dim": c.d_ff or 4 * c.d_model,
+            "activation": ACTIVATION_OUT[c.activation],
+            "dropout": c.dropout,
+            "attention_dropout": 0.0,
+        }
+    out = common | {
+        "architectures": [_bert_class(c, "Roberta" if kind == "roberta" else "Bert")],
+        "max_position_embeddings": c.context_length + c.position_offset,
+        "hidden_size": c.d_model,
+        "num_attention_heads": c.n_heads,
+        "num_hidden_layers": c.n_layers,
+        "intermediate_size": c.d_ff or 4 * c.d_model,
+        "type_vocab_size": c.n_segments,
+        "hidden_act": ACTIVATION_OUT[c.activation],
+        "hidden_dropout_prob": c.dropout,
+        "attention_probs_dropout_prob": 0.0,
+        "layer_norm_eps": c.norm_eps,
+    }
+    if kind == "roberta":
+        out["pad_token_id"] = c.position_offset - 1
+    return out
+
+
+def _bert_class(c: BERTConfig, name: str) -> str:
+    if c.nsp_head:
+        return (
+            f"{name}ForPreTraining"
+            if c.mlm_head
+            else f"{name}ForNextSentence" + ("Prediction")
+        )
+    return f"{name}ForMaskedLM" if c.mlm_head else f"{name}Model"
+
+
+def _seq2seq_out(model: Seq2Seq, c: Seq2SeqConfig, kind: str) -> dict:
+    out = {
+        "architectures": [
+            "MarianMTModel" if kind == "marian" else "BartForConditionalGeneration"
+        ],
+        "vocab_size": c.vocab_size,
+        "max_position_embeddings": c.context_length,
+        "d_model": c.d_model,
+        "encoder_layers": c.n_encoder_layers,
+        "decoder_layers": c.n_decoder_layers,
+        "activation_function": ACTIVATION_OUT[c.activation],
+        "scale_embedding": c.scale_embedding,
+        "dropout": c.dropout,
+        "attention_dropout": 0.0,
+        "activation_dropout": 0.0,
+        "is_encoder_decoder": True,
+        "tie_word_embeddings": model.lm_head.weight is model.token_embedding.weight,
+    }
+    for side in ("encoder", "decoder"):
+        out[f"{side}_attention_heads"] = c.n_heads
+        out[f"{side}_ffn_dim"] = c.d_ff or 4 * c.d_model
+    if kind == "marian":
+        out |= {"decoder_vocab_size": c.vocab_size, "static_position_embeddings": True}
+    return out
+
+
+def _activation(name: str) -> str:
+    if name not in ACTIVATION_IN:
+        raise ValueError(
+            f"activation must be one of {', '.join(ACTIVATION_IN)}; got {name!r}"
+        )
+    return ACTIVATION_IN[name]
+
+
+def _has(names: set[str], ending: str) -> bool:
+    return any(name == ending or name.endswith(f".{ending}") for name in names)
+
+
+def _refuse(hf: dict, **needed) -> None:
+    """Refuse a setting that would change the arithmetic."""
+    for name, value in needed.items():
+        given = hf.get(name, value)
+        if given != value and not (given is None and value in (False, "absolute")):
+            raise ValueError(
+                f"{hf['model_type']} with {name}={given!r} is not supported: the kit's "
+                f"model computes what {name}={value!r} means. Use it through "
+                "transformers instead; llmkit.trace.capture takes it as is."
+            )
+
+
+def _only(kind: str, config, **needed) -> str:
+    for name, value in needed.items():
+        if getattr(config, name) != value:
+            raise ValueError(
+                f"to be written as {kind}, a model must be made with {name}={value!r}; "
+                f"got {name}={getattr(config, name)!r}"
+            )
+    return kind
