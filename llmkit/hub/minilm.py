@@ -20,7 +20,7 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 
 @lru_cache(maxsize=1)
 def minilm_path() -> Path:
-    """Find the folder with MiniLM's files, and check that the weights are the right ones.
+    """Find the folder with MiniLM's files, and check the weights.
 
     The check reads 91 MB once in a process; a failed one is tried again next time.
 

@@ -39,7 +39,8 @@ def find_folder(name: str | Path, revision: str | None = None) -> Path:
 
     Args:
         name: "minilm"; a checkpoint that comes with the kit, such as "pydocs"; a
-            folder; or a name on the Hub, such as "gpt2" or "google-bert/bert-base-cased".
+            folder; or a name on the Hub, such as "gpt2" or
+            "google-bert/bert-base-cased".
         revision: a branch, tag or commit on the Hub; None: its main branch.
 
     Returns:
