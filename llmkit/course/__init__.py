@@ -11,13 +11,16 @@ from llmkit.course.exercise import (
     all_exercises,
     find_exercise,
 )
+from llmkit.course.quiz import Question, quiz
 
 __all__ = [
     "Case",
     "CheckResult",
     "Exercise",
     "Mistake",
+    "Question",
     "all_exercises",
     "check",
     "find_exercise",
+    "quiz",
 ]
