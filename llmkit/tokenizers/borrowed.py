@@ -34,6 +34,9 @@ class BorrowedTokenizer(Tokenizer):
         super().__init__(vocab, roles=known)
         # roles that the source does not have are not guessed from names
         self.roles = known
+        backend = getattr(source, "backend_tokenizer", None)
+        self.byte_level = "ByteLevel" in str(getattr(backend, "decoder", ""))
+        self.added = set(getattr(source, "get_added_vocab", dict)())
 
     def encode(self, text: str, allow_special: bool = True) -> list[int]:
         """Turn a text into ids, with nothing put around it; see `Tokenizer.encode`."""

@@ -1,0 +1,27 @@
+"""Look inside a model while it runs: record what it computes, change how it attends."""
+
+from llmkit.trace.capture import capture
+from llmkit.trace.interventions import (
+    AttentionChange,
+    attention_layers,
+    changed_attention,
+)
+from llmkit.trace.qkv import LayerQKV, recorded_qkv
+from llmkit.trace.record import Parts, Trace
+from llmkit.trace.running import model_lock, running
+from llmkit.trace.tokens import as_tokenizer, token_label
+
+__all__ = [
+    "AttentionChange",
+    "LayerQKV",
+    "Parts",
+    "Trace",
+    "as_tokenizer",
+    "attention_layers",
+    "capture",
+    "changed_attention",
+    "model_lock",
+    "recorded_qkv",
+    "running",
+    "token_label",
+]
