@@ -214,7 +214,7 @@ def paint_arcs(ax, weights, rows, columns, hues: Sequence[str] | None = None) ->
 def paint_grid(ax, attentions, names: Sequence[str] | None = None) -> None:
     """Paint (L, H, T, S) as one mosaic of max-pooled thumbnails on matplotlib axes."""
     layers, heads = attentions.shape[:2]
-    small = pool(attentions, 40)
+    small = pool(attentions, 40 if layers * heads <= 80 else 24)
     t, s = small.shape[2:]
     mosaic = np.full((layers * (t + 2), heads * (s + 2)), np.nan)
     for layer in range(layers):

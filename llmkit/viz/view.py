@@ -184,7 +184,7 @@ class View(anywidget.AnyWidget):
         if bundle is None:
             return None
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        png = self.to_png(dpi=80)
+        png = self._poster()
         data = {
             **data,
             "text/plain": repr(self),
@@ -193,10 +193,13 @@ class View(anywidget.AnyWidget):
         }
         return data, metadata
 
+    def _poster(self) -> bytes:
+        return png_bytes(self.figure(), dpi=75, colours=48)
+
     def _twin(self, interactive: bool, png: bytes | None = None) -> str:
         """Return the view as HTML: picture and table, then perhaps the scripts."""
         if png is None:
-            png = self.to_png(dpi=80)
+            png = self._poster()
         poster = image_tag(png, self.alt) + table_html(self.table())
         if not interactive:
             return f"<div>{poster}</div>"

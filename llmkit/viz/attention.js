@@ -1,0 +1,624 @@
+// AttentionExplorer: a grid of heads, linked with arcs, a heat map and a product.
+function render({ model, el }) {
+  const ui = lm.mount(el, model, { label: "Attention explorer", keys: [
+    ["← → ↑ ↓", "in the grid: another head; in the picture: another query (↑ ↓) or key (← →)"],
+    ["Enter", "in the grid: show this head; in the picture: add this query to the sum"],
+    ["Shift + Enter", "in the grid: show this head as well (Shift + click does the same)"],
+    ["Esc", "in the grid: show one head only; in the picture: forget the queries"]] });
+  const get = (name) => model.get(name), put = ui.set, { clamp, h } = lm;
+  let tabs = [], turn = 0, hover = null, preview = null, exact = new Map(), vectors = new Map();
+  let grid = null, heat = null, layout = null, cells = null, asked = 0;
+
+  // --- data: bytes to weights ------------------------------------------------------
+  async function load() {
+    const mine = ++turn, data = await lm.bytes(get("data"));
+    const given = get("vectors") && (await lm.floats(get("vectors")));
+    if (mine !== turn) return;
+    let at = 0;
+    const cut = (n) => data.subarray(at, (at += n));
+    tabs = get("maps").map((m) => {
+      const [L, H, T, S] = m.shape, full = m.causal ? (T * (T + 1)) / 2 : T * S;
+      const tab = { ...m, L, H, T, S, full, cols: m.columns || m.rows, seen: new Map(), layers: new Map() };
+      tab.bytes = cut(L * H * (m.large ? m.thumb[0] * m.thumb[1] : full));
+      if (m.large && get("_static")) {
+        const k = Math.min(16, S), n = L * H * T * k;
+        tab.top = { k, places: new Uint16Array(cut(2 * n).slice().buffer), weights: cut(n) };
+      }
+      return tab;
+    });
+    vectors = new Map();
+    if (given) vectors.set(get("vectors_of").join(), given);
+    exact = new Map();
+    grid = heat = hover = preview = null;
+    options();
+    ui.paint();
+    ui.ready();
+  }
+  const tab = () => tabs.find((t) => t.name === get("selection").view) || tabs[0];
+  const now = () => {
+    const s = get("selection"), t = tab();
+    return { ...s, view: t.name, layer: clamp(s.layer || 0, 0, t.L - 1), head: clamp(s.head || 0, 0, t.H - 1) };
+  };
+  // the weights of one head, (T, S), or null while its layer is on the way
+  function weights(t, layer, head) {
+    const key = layer * t.H + head;
+    if (t.seen.has(key)) return t.seen.get(key);
+    let from = t.bytes, at = key * t.full;
+    const out = new Float32Array(t.T * t.S);
+    if (t.top) {
+      const { k, places, weights: w } = t.top;
+      for (let i = 0, p = key * t.T * k; i < t.T; i++)
+        for (let n = 0; n < k; n++, p++) out[i * t.S + places[p]] = lm.weight[w[p]];
+    } else {
+      if (t.large) {
+        if (!t.layers.has(layer)) {
+          t.layers.set(layer, null);
+          ui.ask({ kind: "layer", view: t.name, layer });
+        }
+        from = t.layers.get(layer);
+        at = head * t.full;
+        if (!from) return null;
+      }
+      for (let i = 0; i < t.T; i++)
+        for (let j = 0, n = t.causal ? i + 1 : t.S; j < n; j++) out[i * t.S + j] = lm.weight[from[at++]];
+    }
+    if (t.seen.size > 40) t.seen.delete(t.seen.keys().next().value);
+    t.seen.set(key, out);
+    return out;
+  }
+
+  // --- which tokens are on show, as groups of places ---------------------------------
+  function groups(side, segment, containing) {
+    const wanted = containing.split(",").map((w) => w.trim().toLowerCase()).filter(Boolean), out = [];
+    side.labels.forEach((_, i) => {
+      if (get("hide_special") && side.special?.[i]) return;
+      if (segment != null && side.segments && side.segments[i] !== segment) return;
+      const last = out.at(-1)?.at(-1), words = side.words;
+      if (get("group_words") && words && last != null && words[i] != null && words[i] === words[last]) out.at(-1).push(i);
+      else out.push([i]);
+    });
+    const name = (g) => side.labels[g[0]] + g.slice(1).map((i) => side.labels[i].replace(/^##/, "")).join("");
+    const keep = out.filter((g) => !wanted.length || wanted.some((w) => name(g).toLowerCase().includes(w)));
+    return { groups: keep, names: keep.map(name) };
+  }
+  function shown(t) {
+    const pair = t.rows.segments && get("pair") !== "all" ? get("pair").split(" to ").map((x) => "AB".indexOf(x)) : [];
+    return { rows: groups(t.rows, pair[0], get("containing")), cols: groups(t.cols, pair[1], "") };
+  }
+  const norm = () => get("renormalise") && (get("hide_special") || get("pair") !== "all");
+  // weights between groups: keys add up, queries are averaged
+  function merged(t, layer, head, { rows, cols }) {
+    const w = weights(t, layer, head);
+    if (!w) return null;
+    const R = rows.groups.length, C = cols.groups.length, out = new Float32Array(R * C);
+    rows.groups.forEach((g, r) => {
+      let sum = 0;
+      cols.groups.forEach((k, c) => {
+        let v = 0;
+        for (const i of g) for (const j of k) v += w[i * t.S + j];
+        sum += out[r * C + c] = v / g.length;
+      });
+      if (norm() && sum > 0) for (let c = 0; c < C; c++) out[r * C + c] /= sum;
+    });
+    return out;
+  }
+  const level = (w, most = 1) => ({
+    linear: w, logarithm: w > 0 ? clamp(1 + Math.log10(w) / 4, 0, 1) : 0, "row maximum": most > 0 ? w / most : 0,
+  })[get("scale")] ?? Math.sqrt(w);
+  const pins = () => {
+    const s = now(), list = get("heads").filter(([a, b]) => a < tab().L && b < tab().H);
+    return list.some(([a, b]) => a === s.layer && b === s.head) ? list : [[s.layer, s.head]];
+  };
+  const heads = () => (preview ? [preview] : pins());
+
+  // --- controls ------------------------------------------------------------------
+  const bar = h("div", { class: "lm-bar" }), bar2 = h("div", { class: "lm-bar" }), controls = {};
+  const add = (place, name, make) => place.append((controls[name] = make((v) => put({ [name]: v }))).node);
+  const note = h("div", { class: "lm-att-note", role: "alert" });
+  for (const [name, label] of [["text", "Text"], ["second", "Second text"]])
+    if (get("editable").includes(name)) {
+      add(bar, name, (f) => lm.text(label, get(name), f, { size: 44 }));
+    }
+  const tabsAt = h("span");
+  bar2.append(tabsAt);
+  add(bar2, "mode", (f) => lm.choice("Picture", [["arcs", "Arcs"], ["heat", "Heat map"], ["detail", "Query · key"]], get("mode"), f));
+  add(bar2, "grid", (f) => lm.choice("Grid", [["heat", "Grid of maps"], ["arcs", "of arcs"]], get("grid"), f));
+  add(bar2, "sort", (f) => lm.select("Sort heads by", [["", "layer"]], "", f));
+  add(bar2, "scale", (f) => lm.select("Scale", ["square root", "linear", "logarithm", "row maximum"].map((x) => [x, x]), get("scale"), f));
+  add(bar2, "containing", (f) => lm.text("Queries with", get("containing"), f, { size: 10, placeholder: "a, b" }));
+  add(bar2, "pair", (f) => lm.select("Sentences", ["all", "A to A", "A to B", "B to A", "B to B"].map((x) => [x, x]), get("pair"), f));
+  for (const [name, label] of [["hide_special", "Hide special tokens"], ["renormalise", "Rows sum to 1"],
+    ["group_words", "Whole words"], ["horizontal", "Across"]])
+    add(bar2, name, (f) => lm.toggle(label, get(name), f));
+  function options() {
+    const t = tab(), names = Object.keys(t.scores);
+    const choose = lm.choice("Kind of attention", tabs.map((x) => [x.name, x.name]), t.name, (v) => put({ heads: [], queries: [], selection: { ...get("selection"), view: v } }));
+    tabsAt.hidden = tabs.length < 2;
+    tabsAt.replaceChildren(...(tabs.length > 1 ? [choose.node] : []));
+    controls.sort.fill([["", "layer"], ...names.map((n) => [n, n])], names.includes(get("sort")) ? get("sort") : "");
+    const show = (name, on) => { controls[name].node.hidden = !on; };
+    show("sort", names.length);
+    show("pair", t.rows.segments?.includes(1));
+    show("hide_special", t.rows.special?.includes(1) || t.cols.special?.includes(1));
+    show("group_words", t.rows.words);
+    show("renormalise", get("hide_special") || get("pair") !== "all");
+    show("horizontal", get("mode") === "arcs");
+    note.textContent = get("note");
+  }
+
+  // --- the grid of heads -----------------------------------------------------------
+  const board = h("canvas", { tabindex: 0, role: "application", "aria-roledescription": "grid of heads" });
+  const picture = h("canvas", { tabindex: 0, role: "application", "aria-roledescription": "picture of the chosen heads" });
+  const scaleBar = h("canvas", { role: "img", "aria-label": "Colour scale from weight 0 to weight 1" });
+  const caption = h("div", { class: "lm-att-caption" }), facts = h("div", { class: "lm-att-facts" });
+  const scroll = h("div", { class: "lm-att-scroll" }, picture);
+  const left = h("div", { class: "lm-att-left" }, board, scaleBar, facts), right = h("div", { class: "lm-att-right" }, caption, scroll);
+  ui.body.append(...(get("editable").length ? [bar] : []), note, bar2, h("div", { class: "lm-att" }, left, right));
+
+  function order(t) {
+    const all = Array.from({ length: t.L * t.H }, (_, i) => i), s = t.scores[get("sort")];
+    return s ? all.sort((a, b) => (s[b] ?? -1) - (s[a] ?? -1)) : all;
+  }
+  // every head shrunk by maxima to at most n by n bytes
+  function thumbs(t, n) {
+    const keep = shown(t), large = t.large, [th, tw] = t.thumb;
+    const R = keep.rows.groups.length, C = keep.cols.groups.length;
+    const rows = large ? th : Math.min(n, R), cols = large ? tw : Math.min(n, C);
+    if (large) return { rows, cols, bytes: t.bytes };
+    const toRow = new Int16Array(t.T).fill(-1), toCol = new Int16Array(t.S).fill(-1);
+    keep.rows.groups.forEach((g, r) => g.forEach((i) => { toRow[i] = Math.floor((r * rows) / R); }));
+    keep.cols.groups.forEach((g, c) => g.forEach((j) => { toCol[j] = Math.floor((c * cols) / C); }));
+    const bytes = new Uint8Array(t.L * t.H * rows * cols);
+    for (let k = 0, p = 0; k < t.L * t.H; k++)
+      for (let i = 0; i < t.T; i++) {
+        const end = t.causal ? i + 1 : t.S, base = (k * rows + toRow[i]) * cols;
+        if (toRow[i] < 0) { p += end; continue; }
+        for (let j = 0; j < end; j++, p++) {
+          const c = toCol[j];
+          if (c >= 0 && t.bytes[p] > bytes[base + c]) bytes[base + c] = t.bytes[p];
+        }
+      }
+    return { rows, cols, bytes };
+  }
+  function drawThumbs(ctx, theme, t, cell, place) {
+    const arcs = get("grid") === "arcs", { rows, cols, bytes } = thumbs(t, arcs ? 24 : Math.min(cell * 2, 64));
+    const levels = Array.from({ length: 256 }, (_, q) => level(lm.weight[q])), one = rows * cols;
+    ctx.fillStyle = theme.bg;
+    if (arcs) {
+      ctx.strokeStyle = theme.accent;
+      ctx.lineWidth = 0.8;
+      place.forEach(([k, x, y]) => {
+        ctx.fillRect(x, y, cell - 2, cell - 2);
+        for (let bin = 2; bin < 8; bin += 2) {
+          ctx.globalAlpha = (bin / 8) ** 1.5;
+          ctx.beginPath();
+          for (let i = 0; i < one; i++) {
+            const v = levels[bytes[k * one + i]] * 8;
+            if (v < bin || (v >= bin + 2 && bin < 6)) continue;
+            ctx.moveTo(x + 2, y + 1 + ((Math.floor(i / cols) + 0.5) * (cell - 4)) / rows);
+            ctx.lineTo(x + cell - 4, y + 1 + (((i % cols) + 0.5) * (cell - 4)) / cols);
+          }
+          ctx.stroke();
+        }
+        ctx.globalAlpha = 1;
+      });
+      return;
+    }
+    if (!one) return;
+    const sheet = new OffscreenCanvas(cols, rows * t.L * t.H), pen = sheet.getContext("2d");
+    const image = pen.createImageData(cols, rows * t.L * t.H);
+    const ink = levels.map((v) => theme.ramp[Math.round(v * 255)]);
+    for (let i = 0; i < bytes.length; i++) {
+      const c = ink[bytes[i]];
+      image.data.set([c[0], c[1], c[2], 255], i * 4);
+    }
+    pen.putImageData(image, 0, 0);
+    ctx.imageSmoothingEnabled = false;
+    place.forEach(([k, x, y]) => ctx.drawImage(sheet, 0, k * rows, cols, rows, x, y, cell - 2, cell - 2));
+  }
+  function paintGrid(theme) {
+    const t = tab(), W = ui.root.clientWidth - 26, side = W >= 700, list = order(t), sort = t.scores[get("sort")];
+    const cell = clamp(Math.floor(((side ? Math.min(W * 0.46, 520) : W) - 30) / t.H), 14, 56), tall = cell + (sort ? 24 : 0);
+    const key = [turn, t.name, theme.name, cell, ...["scale", "grid", "sort", "hide_special", "pair", "containing", "group_words"].map(get)].join("|");
+    const x0 = 26, y0 = 16, width = x0 + t.H * cell + 2, height = y0 + t.L * tall + 2;
+    cells = { list, cell, tall, x0, y0, H: t.H };
+    if (grid?.key !== key) {
+      const canvas = document.createElement("canvas"), ctx = lm.fit(canvas, width, height);
+      ctx.fillStyle = theme.line;
+      ctx.fillRect(x0 - 1, y0 - 1, t.H * cell, t.L * tall);
+      ctx.font = "10.5px system-ui, sans-serif";
+      const place = list.map((k, n) => [k, x0 + (n % t.H) * cell, y0 + Math.floor(n / t.H) * tall]);
+      drawThumbs(ctx, theme, t, cell, place);
+      ctx.fillStyle = theme.fg;
+      ctx.textAlign = "center";
+      if (sort) {
+        for (const [k, x, y] of place) {
+          ctx.fillStyle = theme.panel;
+          ctx.fillRect(x, y + cell - 2, cell - 2, 24);
+          ctx.fillStyle = theme.fg;
+          ctx.fillText(`${Math.floor(k / t.H)}.${k % t.H}`, x + cell / 2 - 1, y + cell + 8);
+          ctx.fillText(sort[k] == null ? "–" : sort[k].toFixed(2), x + cell / 2 - 1, y + cell + 19);
+        }
+      } else {
+        for (let n = 0; n < t.H; n++) ctx.fillText(n, x0 + (n + 0.5) * cell - 1, 11);
+        ctx.textAlign = "right";
+        for (let n = 0; n < t.L; n++) ctx.fillText(n, x0 - 6, y0 + (n + 0.5) * tall + 3);
+      }
+      grid = { key, canvas };
+    }
+    const ctx = lm.fit(board, width, height);
+    ctx.drawImage(grid.canvas, 0, 0, width, height);
+    const frame = ([a, b], colour, thick) => {
+      const n = list.indexOf(a * t.H + b);
+      ctx.strokeStyle = colour;
+      ctx.lineWidth = thick;
+      ctx.strokeRect(x0 + (n % t.H) * cell - 1, y0 + Math.floor(n / t.H) * tall - 1, cell, tall);
+    };
+    const s = now();
+    pins().forEach((p) => frame(p, theme.accent, 2.5));
+    frame([s.layer, s.head], theme.mark, 3);
+    if (preview) frame(preview, theme.fg, 1.5);
+    board.setAttribute("aria-label", `${t.L} layers by ${t.H} heads; layer ${s.layer} head ${s.head} is chosen`);
+  }
+  const headAt = (event) => {
+    const c = cells, x = Math.floor((event.offsetX - c.x0) / c.cell), y = Math.floor((event.offsetY - c.y0) / c.tall);
+    const k = x >= 0 && x < c.H && y >= 0 ? c.list[y * c.H + x] : null;
+    return k == null ? null : [Math.floor(k / c.H), k % c.H];
+  };
+  const name = ([a, b]) => `layer ${a} head ${b}`;
+  function choose([layer, head], more) {
+    const rest = more ? pins().filter(([a, b]) => a !== layer || b !== head) : [];
+    preview = null;
+    put({ heads: [...rest, [layer, head]].slice(-lm.palette.length), selection: { ...now(), layer, head, weight: undefined } });
+    const t = tab(), score = t.scores[get("sort")]?.[layer * t.H + head];
+    ui.say(name([layer, head]) + (score == null ? "" : `, ${get("sort")} ${lm.fmt(score, 2)}`) + speak());
+  }
+  board.addEventListener("pointermove", (e) => {
+    const at = headAt(e);
+    if (String(at) !== String(preview)) { preview = at; hover = null; ui.paint(); }
+  });
+  board.addEventListener("pointerleave", () => { preview = null; ui.paint(); });
+  board.addEventListener("click", (e) => { const at = headAt(e); if (at) choose(at, e.shiftKey); });
+  const move = (by, across) => () => {
+    const t = tab(), s = now(), c = cells, at = c.list.indexOf(s.layer * t.H + s.head);
+    const next = across ? at + by : at + by * t.H;
+    if (next < 0 || next >= c.list.length) return;
+    const k = c.list[next];
+    choose([Math.floor(k / t.H), k % t.H], false);
+  };
+  lm.keys(board, {
+    ArrowLeft: move(-1, true), ArrowRight: move(1, true), ArrowUp: move(-1), ArrowDown: move(1),
+    Enter: (e) => { const s = now(); pinned(e.shiftKey, [s.layer, s.head]); },
+    Escape: () => { const s = now(); put({ heads: [[s.layer, s.head]] }); ui.say("only " + name([s.layer, s.head])); },
+  });
+  // with Shift, the next head joins the pinned ones: move there and keep them
+  let held = null;
+  function pinned(more, head) {
+    const keep = more ? [...(held || []), head] : [head];
+    held = keep;
+    put({ heads: keep.filter((p, i) => keep.findIndex((q) => q.join() === p.join()) === i) });
+    ui.say(`${keep.length > 1 ? "together: " : "pinned "}` + get("heads").map(name).join(", "));
+  }
+
+  // --- the picture -----------------------------------------------------------------
+  const font = (px) => `${px}px system-ui, "DejaVu Sans", sans-serif`;
+  function paintPicture(theme) {
+    const t = tab(), keep = shown(t), list = heads(), maps = list.map(([a, b]) => merged(t, a, b, keep));
+    const W = ui.root.clientWidth - 26, wide = W >= 700 ? W - (cells.x0 + t.H * cells.cell + 26) : W;
+    layout = { keep, maps, R: keep.rows.groups.length, C: keep.cols.groups.length };
+    const s = now(), find = (side, at) => side.groups.findIndex((g) => g.includes(at));
+    layout.query = hover?.row ?? find(keep.rows, s.query);
+    layout.key = hover ? hover.col ?? -1 : find(keep.cols, s.key);
+    const mode = get("mode"), empty = !layout.R || !layout.C ? "No token is left to show." : maps.includes(null) ? "This layer is on its way." : "";
+    if (empty) {
+      const ctx = lm.fit(picture, 300, 40);
+      ctx.fillStyle = theme.muted;
+      ctx.font = font(13);
+      ctx.fillText(empty, 4, 24);
+    } else ({ arcs: paintArcs, heat: paintHeat, detail: paintDetail })[mode](theme, t, Math.max(260, wide - 10));
+    caption.replaceChildren(...list.map((p, i) => h("span", {},
+      mode === "arcs" ? h("i", { style: `background:${arcColour(theme, i, list.length)}` }) : null, name(p))),
+    h("span", { class: "lm-muted" }, t.large && t.top ? "16 strongest keys of each query; thumbnails are pooled" : ""));
+    paintFacts(t);
+  }
+  const arcColour = (theme, i, n) => (n > 1 ? lm.palette[i % 8] : theme.accent);
+  const chosen = () => layout.keep.rows.groups.map((g, r) => (get("queries").includes(g[0]) ? r : -1)).filter((r) => r >= 0);
+  const focus = () => {
+    const c = chosen();
+    return hover?.row != null ? [hover.row] : c.length ? c : [];
+  };
+  function paintArcs(theme, t, wide) {
+    const { keep, maps, R, C } = layout, across = get("horizontal"), n = Math.max(R, C);
+    const step = across ? clamp(wide / n, 13, 60) : clamp(430 / n, 13, 22), pad = 10, far = across ? 230 : Math.min(wide, 520);
+    const measure = picture.getContext("2d");
+    measure.font = font(12);
+    const label = (x) => lm.clip(x, 18);
+    const room = Math.min(130, Math.max(...[...keep.rows.names, ...keep.cols.names].map((x) => measure.measureText(label(x)).width))) + 8;
+    const size = [far, n * step + 2 * pad], ctx = lm.fit(picture, ...(across ? [size[1], far + room] : size));
+    const depth = across ? far + room : far, at = (i) => pad + (i + 0.5) * step;
+    const point = (side, i) => { const d = side ? depth - room : room; return across ? [at(i), d] : [d, at(i)]; };
+    const only = focus(), allowed = (r) => !only.length || only.includes(r);
+    maps.forEach((m, k) => {
+      ctx.strokeStyle = arcColour(theme, k, maps.length);
+      const lines = Array.from({ length: 8 }, () => new Path2D());
+      for (let r = 0; r < R; r++) {
+        if (!allowed(r)) continue;
+        const row = m.subarray(r * C, r * C + C), most = Math.max(...row);
+        row.forEach((w, c) => {
+          if (hover?.row == null && hover?.col != null && hover.col !== c) return;
+          const v = level(w, most);
+          if (v < (only.length ? 0.02 : 0.12)) return;
+          const path = lines[Math.min(7, Math.floor(v * 8))];
+          path.moveTo(...point(0, r));
+          path.lineTo(...point(1, c));
+        });
+      }
+      // several heads side by side: shift each a little, so that none hides another
+      lines.forEach((path, b) => { ctx.globalAlpha = ((b + 0.6) / 8) ** 1.6; ctx.lineWidth = 1 + b / 5; ctx.stroke(path); });
+    });
+    ctx.globalAlpha = 1;
+    ctx.font = font(12);
+    ctx.textBaseline = "middle";
+    const sums = rowSum(only.length ? only : layout.query >= 0 ? [layout.query] : []);
+    const write = (names, side) => names.forEach((text, i) => {
+      const [x, y] = point(side, i), on = side ? i === layout.key : only.includes(i) || i === layout.query;
+      ctx.save();
+      ctx.translate(x, y);
+      if (across) ctx.rotate(Math.PI / 2);
+      const value = side ? sums?.[i] : 0, c = value > 0.004 ? theme.ramp[Math.round(clamp(level(Math.min(1, value), Math.max(...sums)), 0, 1) * 255)] : null;
+      const x1 = side ? 2 : -room + 2;
+      if (c) { ctx.fillStyle = lm.rgb(c); ctx.fillRect(x1, -step / 2 + 1, room - 4, Math.min(step, 20) - 2); }
+      ctx.fillStyle = c ? lm.ink(c) : on ? theme.mark : theme.fg;
+      ctx.font = (on ? "bold " : "") + font(12);
+      ctx.textAlign = side ? "left" : "right";
+      ctx.fillText(label(text), side ? 5 : -5, 0, room - 6);
+      ctx.restore();
+    });
+    write(keep.rows.names, 0);
+    write(keep.cols.names, 1);
+    layout.hit = (x, y) => {
+      const [a, d] = across ? [x, y] : [y, x], i = Math.floor((a - pad) / step), first = d < depth / 2;
+      return i < 0 || i >= (first ? R : C) ? null : first ? { row: i } : { col: i };
+    };
+  }
+  const mean = () => {
+    const { maps, R, C } = layout, out = new Float32Array(R * C);
+    for (const m of maps) for (let i = 0; i < out.length; i++) out[i] += m[i] / maps.length;
+    return out;
+  };
+  // what some queries give to each key, all heads on show averaged
+  function rowSum(rows) {
+    if (!rows.length || layout.maps.includes(null)) return null;
+    const { C } = layout, out = new Float32Array(C), list = heads();
+    for (const r of rows)
+      list.forEach(([a, b], k) => {
+        const known = exact.get([tab().name, a, b, r].join());
+        for (let c = 0; c < C; c++) out[c] += (known ? known[c] : layout.maps[k][r * C + c]) / list.length;
+      });
+    return out;
+  }
+  function paintHeat(theme, t, wide) {
+    const { keep, R, C } = layout, cell = clamp(Math.min((wide - 100) / C, 440 / R), C > 256 ? 1 : 2.5, 28), room = 92, top = 84;
+    const ctx = lm.fit(picture, room + C * cell + 8, top + R * cell + 6);
+    const key = [turn, t.name, heads().join(";"), theme.name, R, C, ...["scale", "hide_special", "renormalise", "pair", "containing", "group_words"].map(get)].join("|");
+    if (heat?.key !== key) {
+      const sheet = new OffscreenCanvas(C, R), pen = sheet.getContext("2d"), image = pen.createImageData(C, R), m = mean();
+      for (let r = 0; r < R; r++) {
+        const row = m.subarray(r * C, r * C + C), most = Math.max(...row);
+        row.forEach((w, c) => image.data.set([...theme.ramp[Math.round(level(Math.min(w, 1), most) * 255)], 255], (r * C + c) * 4));
+      }
+      pen.putImageData(image, 0, 0);
+      heat = { key, sheet, m };
+    }
+    ctx.imageSmoothingEnabled = false;
+    ctx.drawImage(heat.sheet, room, top, C * cell, R * cell);
+    ctx.strokeStyle = theme.line;
+    ctx.strokeRect(room - 0.5, top - 0.5, C * cell + 1, R * cell + 1);
+    ctx.textBaseline = "middle";
+    const every = Math.max(1, Math.ceil(11 / cell)), only = focus();
+    const write = (names, side, focused) => names.forEach((text, i) => {
+      const on = focused.includes(i);
+      // a label under the finger wins over its neighbours
+      if (!on && (i % every || focused.some((f) => Math.abs(f - i) * cell < 12))) return;
+      ctx.save();
+      if (side) { ctx.translate(room + (i + 0.5) * cell, top - 5); ctx.rotate(-Math.PI / 2.6); } else ctx.translate(room - 5, top + (i + 0.5) * cell);
+      ctx.textAlign = side ? "left" : "right";
+      ctx.font = (on ? "bold " : "") + font(11);
+      ctx.fillStyle = on ? theme.mark : theme.fg;
+      ctx.fillText(lm.clip(text, 14), 0, 0, 84);
+      ctx.restore();
+    });
+    write(keep.rows.names, 0, layout.query >= 0 ? [...only, layout.query] : only);
+    write(keep.cols.names, 1, layout.key >= 0 ? [layout.key] : []);
+    if (cell >= 26) {
+      ctx.textAlign = "center";
+      ctx.font = font(9.5);
+      for (let i = 0; i < R * C; i++) {
+        const w = heat.m[i], r = Math.floor(i / C), most = get("scale") === "row maximum" ? Math.max(...heat.m.subarray(r * C, r * C + C)) : 1;
+        ctx.fillStyle = lm.ink(theme.ramp[Math.round(level(Math.min(w, 1), most) * 255)]);
+        ctx.fillText(w >= 0.995 ? "1" : w.toFixed(2).slice(1), room + ((i % C) + 0.5) * cell, top + (r + 0.5) * cell);
+      }
+    }
+    ctx.strokeStyle = theme.mark;
+    ctx.lineWidth = 2;
+    const rows = layout.query >= 0 ? [...only, layout.query] : only;
+    for (const r of rows) ctx.strokeRect(room, top + r * cell, C * cell, cell);
+    if (layout.key >= 0 && layout.query >= 0) {
+      ctx.lineWidth = 3;
+      ctx.strokeRect(room + layout.key * cell, top + layout.query * cell, cell, cell);
+    }
+    layout.hit = (x, y) => {
+      const r = Math.floor((y - top) / cell), c = Math.floor((x - room) / cell);
+      return r >= 0 && r < R && c < C ? (c >= 0 ? { row: r, col: c } : { row: r }) : null;
+    };
+  }
+  // one query and one key, number by number, then the softmax over all keys
+  function paintDetail(theme, t, wide) {
+    const [layer, head] = heads().at(-1), s = now(), { keep } = layout, D = t.width;
+    const r = Math.max(0, layout.query), c = Math.max(0, layout.key), i = keep.rows.groups[r][0], j = keep.cols.groups[c][0];
+    const known = vectors.get([t.name, layer, head].join());
+    layout.hit = () => null;
+    if (!known) {
+      const ctx = lm.fit(picture, 420, 40);
+      ctx.fillStyle = theme.muted;
+      ctx.font = font(13);
+      ctx.fillText(D ? (get("_static") ? "This page keeps the vectors of one head only." : "The vectors are on their way.") : "Query and key vectors were not recorded.", 4, 24);
+      if (D && !get("_static") && !vectors.has([t.name, layer, head].join())) {
+        vectors.set([t.name, layer, head].join(), null);
+        ui.ask({ kind: "vectors", view: t.name, layer, head });
+      }
+      return;
+    }
+    const q = known.subarray(i * D, i * D + D), keys = known.subarray(t.T * D), k = (n) => keys.subarray(n * D, n * D + D);
+    const score = (n) => { let x = 0; const kn = k(n); for (let d = 0; d < D; d++) x += q[d] * kn[d]; return x; };
+    const w = weights(t, layer, head), all = Array.from({ length: t.S }, (_, n) => ({ n, raw: score(n), w: w[i * t.S + n] }));
+    const best = all.filter((a) => !(t.causal && a.n > i)).sort((a, b) => b.w - a.w).slice(0, 12);
+    const cut = lm.clamp(wide, 340, 560), x0 = 76, cell = (cut - x0 - 70) / D;
+    const ctx = lm.fit(picture, cut, 150 + best.length * 19 + 12);
+    ctx.textBaseline = "middle";
+    const strip = (y, text, values, end) => {
+      const most = Math.max(...values.map(Math.abs)) || 1;
+      values.forEach((v, d) => { ctx.fillStyle = lm.rgb(theme.signed[Math.round((v / most / 2 + 0.5) * 255)]); ctx.fillRect(x0 + d * cell, y, Math.max(cell - 0.5, 0.8), 22); });
+      ctx.strokeStyle = theme.line;
+      ctx.strokeRect(x0 - 0.5, y - 0.5, D * cell + 1, 23);
+      ctx.fillStyle = theme.fg;
+      ctx.font = font(12);
+      ctx.textAlign = "right";
+      ctx.fillText(text, x0 - 6, y + 11, x0 - 8);
+      ctx.textAlign = "left";
+      ctx.fillText(end, x0 + D * cell + 6, y + 11);
+    };
+    const kj = k(j), product = Array.from(q, (v, d) => v * kj[d]), sum = score(j);
+    strip(4, "q " + lm.clip(t.rows.labels[i], 8), Array.from(q), "±" + lm.fmt(Math.max(...q.map(Math.abs)), 2));
+    strip(32, "k " + lm.clip(t.cols.labels[j], 8), Array.from(kj), "±" + lm.fmt(Math.max(...kj.map(Math.abs)), 2));
+    strip(60, "q × k", product, "Σ " + lm.fmt(sum, 2));
+    ctx.fillText(`q · k = ${lm.fmt(sum, 2)},  scaled by ${lm.fmt(t.scale, 3)}: ${lm.fmt(sum * t.scale, 2)}`, 4, 98);
+    ctx.fillStyle = theme.muted;
+    ctx.fillText(`score and weight (softmax over all keys), from ${lm.clip(t.rows.labels[i], 16)}:`, 4, 120);
+    best.forEach((a, n) => {
+      const y = 142 + n * 19, on = a.n === j;
+      ctx.fillStyle = on ? theme.mark : theme.fg;
+      ctx.font = (on ? "bold " : "") + font(12);
+      ctx.textAlign = "right";
+      ctx.fillText(lm.clip(t.cols.labels[a.n], 12), 96, y, 92);
+      ctx.fillText(lm.fmt(a.raw * t.scale, 2), 146, y);
+      ctx.textAlign = "left";
+      ctx.fillStyle = theme.accent;
+      ctx.fillRect(156, y - 7, a.w * (cut - 230), 14);
+      ctx.fillStyle = theme.fg;
+      ctx.fillText(lm.fmt(a.w, 3), 162 + a.w * (cut - 230), y);
+    });
+    layout.hit = (x, y) => {
+      const a = best[Math.floor((y - 133) / 19)], col = a && keep.cols.groups.findIndex((g) => g.includes(a.n));
+      return a && y > 133 && col >= 0 ? { row: r, col } : null;
+    };
+  }
+
+  // --- the numbers in words ----------------------------------------------------------
+  function paintFacts(t) {
+    const rows = focus().length ? focus() : layout.query >= 0 ? [layout.query] : [], sums = rowSum(rows);
+    if (!sums) { facts.replaceChildren(h("span", { class: "lm-muted" }, "Point at a token to read its weights; click to keep it, Shift + click to add up several.")); return; }
+    const list = heads(), sure = rows.every((r) => list.every(([a, b]) => exact.has([t.name, a, b, r].join())));
+    if (!sure && !get("_static")) wonder(t, rows, list);
+    const best = Array.from(sums, (w, c) => [w, c]).sort((a, b) => b[0] - a[0]).slice(0, 6);
+    const from = rows.map((r) => lm.clip(layout.keep.rows.names[r], 20)).join(" + ");
+    if (layout.key >= 0 && !best.some(([, c]) => c === layout.key)) best.push([sums[layout.key], layout.key]);
+    facts.replaceChildren(h("div", {}, "From ", h("b", { dir: "auto" }, from), ` to${sure ? "" : " (8-bit values)"}:`),
+      lm.rows(["key", "weight"], best.map(([w, c]) => [lm.clip(layout.keep.cols.names[c], 24), w.toFixed(sure ? 4 : 2)])));
+  }
+  // exact numbers come from the kernel a moment after the pointer rests
+  function wonder(t, rows, list) {
+    clearTimeout(asked);
+    asked = setTimeout(() => rows.slice(0, 8).forEach((row) => list.forEach(([layer, head]) => {
+      if (!exact.has([t.name, layer, head, row].join())) ui.ask({ kind: "row", view: t.name, layer, head, row, turn });
+    })), 40);
+  }
+  ui.message((content, buffers) => {
+    const t = tabs.find((x) => x.name === content.view), view = buffers?.[0];
+    if (!t || !view) return;
+    const raw = new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
+    const numbers = () => new Float32Array(raw.slice().buffer);
+    if (content.kind === "layer") t.layers.set(content.layer, raw);
+    if (content.kind === "vectors") vectors.set([t.name, content.layer, content.head].join(), numbers());
+    if (content.kind === "row" && content.turn === turn) exact.set([t.name, content.layer, content.head, content.row].join(), numbers());
+    ui.paint();
+  });
+  function speak() {
+    const s = now(), t = tab();
+    if (s.query == null) return "";
+    const key = s.key == null ? "" : ` to ${t.cols.labels[s.key]}`;
+    const w = s.key == null ? null : weights(t, s.layer, s.head)?.[s.query * t.S + s.key];
+    return `, ${t.rows.labels[s.query]}${key}${w == null ? "" : " " + lm.fmt(s.weight ?? w, 2)}`;
+  }
+  function point(row, col) {
+    const s = { ...now(), weight: undefined }, { rows, cols } = layout.keep;
+    if (row != null && rows.groups[row]) s.query = rows.groups[row][0];
+    if (col != null && cols.groups[col]) s.key = cols.groups[col][0];
+    put({ selection: JSON.parse(JSON.stringify(s)) });
+    ui.say(name([s.layer, s.head]) + speak());
+  }
+  function toggle(row, more) {
+    const at = layout.keep.rows.groups[row]?.[0], list = get("queries");
+    if (at == null) return;
+    const has = list.includes(at), rest = list.filter((x) => x !== at);
+    put({ queries: more ? (has ? rest : [...list, at]) : has && list.length === 1 ? [] : [at] });
+    ui.say(get("queries").length ? "sum over " + get("queries").map((x) => tab().rows.labels[x]).join(" + ") : "no query kept");
+  }
+  const under = (e) => layout?.hit?.(e.offsetX, e.offsetY) ?? null;
+  picture.addEventListener("pointermove", (e) => {
+    const at = get("mode") === "detail" ? null : under(e);
+    if (JSON.stringify(at) !== JSON.stringify(hover)) { hover = at; ui.paint(); }
+  });
+  picture.addEventListener("pointerleave", () => { hover = null; ui.paint(); });
+  picture.addEventListener("click", (e) => {
+    const at = under(e);
+    if (!at) return;
+    hover = null;
+    point(at.row, at.col);
+    if (at.row != null && get("mode") !== "detail") toggle(at.row, e.shiftKey);
+  });
+  const step = (dr, dc) => () => {
+    hover = null;
+    const at = (now_, by, n) => (now_ < 0 ? 0 : clamp(now_ + by, 0, n - 1));
+    point(dr || layout.query < 0 ? at(layout.query, dr, layout.R) : layout.query, dc || layout.key < 0 ? at(layout.key, dc, layout.C) : layout.key);
+  };
+  lm.keys(picture, {
+    ArrowUp: step(-1, 0), ArrowDown: step(1, 0), ArrowLeft: step(0, -1), ArrowRight: step(0, 1),
+    Enter: () => toggle(Math.max(0, layout.query), true),
+    Escape: () => { hover = null; put({ queries: [] }); ui.say("no query kept"); },
+  });
+  function paintScale(theme) {
+    const ctx = lm.fit(scaleBar, 250, 30), x = (v) => 8 + v * 226;
+    for (let i = 0; i < 226; i++) { ctx.fillStyle = lm.rgb(theme.ramp[Math.round((i / 225) * 255)]); ctx.fillRect(8 + i, 2, 1.2, 10); }
+    ctx.strokeStyle = theme.line;
+    ctx.strokeRect(7.5, 1.5, 227, 11);
+    ctx.fillStyle = theme.fg;
+    ctx.font = font(10);
+    ctx.textAlign = "center";
+    const marks = { logarithm: [0.0001, 0.001, 0.01, 0.1, 1], "square root": [0, 0.01, 0.05, 0.25, 0.5, 1] }[get("scale")] || [0, 0.25, 0.5, 0.75, 1];
+    for (const m of marks) ctx.fillText(m, x(level(m)), 25);
+    scaleBar.setAttribute("aria-label", `Colour scale, ${get("scale")}: from weight ${marks[0]} to ${marks.at(-1)}`);
+  }
+  ui.onPaint((theme) => {
+    if (!tabs.length || !ui.root.isConnected) return;
+    paintGrid(theme);
+    paintPicture(theme);
+    paintScale(theme);
+    const s = now();
+    picture.setAttribute("aria-label", `${get("mode")} of ${heads().map(name).join(", ")}${speak()}`);
+  });
+  ui.on("data maps", load);
+  ui.on("selection heads queries", ui.paint);
+  ui.on("mode grid sort scale pair containing hide_special renormalise group_words horizontal note text second", () => {
+    for (const [name_, control] of Object.entries(controls)) if (name_ !== "sort") control.set(get(name_));
+    exact = new Map();
+    hover = null;
+    if (tabs.length) options();
+    ui.paint();
+  });
+  const size = new ResizeObserver(() => ui.paint());
+  size.observe(ui.root);
+  ui.cleanup(() => { size.disconnect(); clearTimeout(asked); });
+  load();
+  return ui.dispose;
+}
