@@ -3,11 +3,16 @@
 Each view loads its widget when it is first asked for, so importing this room is free.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 
 # view -> the module that holds a function of that name
 _VIEWS = {
+    "attention": "attention",
+    "lens": "lens",
     "steps": "qkv",
+    "what_if": "what_if",
 }
 
 __all__ = list(_VIEWS)
@@ -22,3 +27,15 @@ def __getattr__(name: str):
 
 def __dir__():
     return sorted(_VIEWS)
+
+
+class _Room(ModuleType):
+    """Keeps `explore.lens` the view when the module `explore/lens.py` is loaded."""
+
+    def __setattr__(self, name, value):
+        # Python would put a loaded submodule here, in front of the view of that name
+        if not (name in _VIEWS and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Room
