@@ -3,8 +3,8 @@
 from llmkit.tokenizers.base import Encoding, SpecialToken, Tokenizer
 from llmkit.tokenizers.bpe import ByteBPETokenizer
 from llmkit.tokenizers.characters import CharTokenizer
-from llmkit.tokenizers.files import read as load_tokenizer
 from llmkit.tokenizers.merging import Merge
+from llmkit.tokenizers.reading import read as load_tokenizer
 from llmkit.tokenizers.wordpiece import WordPieceTokenizer
 
 __all__ = [

@@ -82,6 +82,8 @@ class Tokenizer:
         pair_template: the same for two texts, with `$A` and `$B`.
     """
 
+    trim_offsets = False  # whether offsets leave out the whitespace of a token
+
     def __init__(
         self, vocab, special_tokens=(), roles=None, template=(), pair_template=()
     ):
@@ -210,7 +212,7 @@ class Tokenizer:
         Returns:
             The path of the `tokenizer.json`.
         """
-        from llmkit.tokenizers.files import write
+        from llmkit.tokenizers.writing import write
 
         return write(self, path)
 
@@ -225,7 +227,7 @@ class Tokenizer:
             ValueError: it holds a tokenizer of another kind; `load_tokenizer` finds
                 the kind by itself.
         """
-        from llmkit.tokenizers.files import read
+        from llmkit.tokenizers.reading import read
 
         tokenizer = read(path)
         if not isinstance(tokenizer, cls):
@@ -235,8 +237,11 @@ class Tokenizer:
             )
         return tokenizer
 
-    def _spans(self, text: str) -> Iterator[tuple[int, str, int, int, int]]:
-        """Yield id, token, start, end and word number for a text without specials."""
+    def _spans(self, text: str, at: int) -> Iterator[tuple[int, tuple[int, int], int]]:
+        """Yield id, (start, end) and word number for a text without special tokens.
+
+        `at` is where the text stands in the whole; offsets count from there.
+        """
         raise NotImplementedError
 
     def _add_text(self, encoding: Encoding, text, type_id: int, sequence: int) -> None:
@@ -244,15 +249,17 @@ class Tokenizer:
         for start, piece, special in self._split_special(text):
             if special is not None:
                 word += 1
-                span = (start, start + len(piece))
+                left = len(piece) - len(piece.lstrip()) if self.trim_offsets else 0
+                kept = len(piece.strip()) if self.trim_offsets else len(piece)
+                span = (start + left, start + left + kept)
                 encoding.append(
                     special.id, special.text, span, type_id, False, word, sequence
                 )
                 continue
             base = word + 1
-            for token_id, token, begin, end, number in self._spans(piece):
+            for token_id, span, number in self._spans(piece, start):
                 word = base + number
-                span = (start + begin, start + end)
+                token = self._tokens[token_id]
                 encoding.append(token_id, token, span, type_id, False, word, sequence)
 
     def _split_special(

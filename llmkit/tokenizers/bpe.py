@@ -7,14 +7,15 @@ Home notebook: 01_tokenization.
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, pairwise
 
 from llmkit.checks import check_type
+from llmkit.tokenizers.applying import NEVER, WordCache, merge_ids
 from llmkit.tokenizers.base import Tokenizer, as_texts
 from llmkit.tokenizers.merging import Merge, learn_merges
+from llmkit.tokenizers.normalizing import Prepared, prepare
 from llmkit.tokenizers.splitting import (
     GPT2_PATTERN,
     byte_characters,
@@ -24,10 +25,6 @@ from llmkit.tokenizers.splitting import (
     token_to_bytes,
     word_spans,
 )
-
-NEVER = 1 << 60  # the rank of a pair that is not among the merges
-CACHED_WORDS = 200_000  # beyond it the cache starts afresh, so memory stays bounded
-CACHED_LENGTH = 256  # longer words are rare and would fill the cache
 
 
 class ByteBPETokenizer(Tokenizer):
@@ -42,6 +39,9 @@ class ByteBPETokenizer(Tokenizer):
         pattern: the regular expression that finds the words.
         add_prefix_space: whether a text that begins without a space gets one.
         trim_offsets: whether offsets leave out the spaces of a token.
+        keep_first_space: whether, all the same, a first token keeps its only space;
+            None does what `add_prefix_space` does.
+        compose: whether letters and accents are first joined (NFC), as Qwen does.
         ignore_merges: whether a word that is a token stays one, whatever the merges
             say (Llama 3).
         **extra: `roles`, `template`, `pair_template` as in `Tokenizer`.
@@ -55,6 +55,8 @@ class ByteBPETokenizer(Tokenizer):
         pattern: str = GPT2_PATTERN,
         add_prefix_space: bool = False,
         trim_offsets: bool = False,
+        keep_first_space: bool | None = None,
+        compose: bool = False,
         ignore_merges: bool = False,
         **extra,
     ):
@@ -63,6 +65,10 @@ class ByteBPETokenizer(Tokenizer):
         self.pattern = pattern
         self.add_prefix_space = add_prefix_space
         self.trim_offsets = trim_offsets
+        self.keep_first_space = (
+            add_prefix_space if keep_first_space is None else keep_first_space
+        )
+        self.compose = compose
         self.ignore_merges = ignore_merges
         self._ranks: dict[tuple[int, int], int] = {}
         self._merged: list[int] = []
@@ -80,7 +86,7 @@ class ByteBPETokenizer(Tokenizer):
         self._bytes = {i: token_to_bytes(t) for t, i in self.vocab.items()}
         for special in self.special_tokens:
             self._bytes[special.id] = to_bytes(special.text)
-        self._cache = _Words(self._encode_word)
+        self._cache = WordCache(self._encode_word)
 
     @classmethod
     def train(
@@ -144,7 +150,7 @@ class ByteBPETokenizer(Tokenizer):
             if special is not None:
                 ids.append(special.id)
             else:
-                words = find_words(self._prefixed(piece), self.pattern)
+                words = find_words(self._prepare(piece).text, self.pattern)
                 ids.extend(chain.from_iterable(map(self._cache.__getitem__, words)))
         return ids
 
@@ -208,7 +214,7 @@ class ByteBPETokenizer(Tokenizer):
             The rank of the merge that was just applied (None at first) and the tokens
             so far, as bytes. A merge is applied in all words at once.
         """
-        words = find_words(self._prefixed(text), self.pattern)
+        words = find_words(self._prepare(text).text, self.pattern)
         parts = [[self._byte_ids[b] for b in to_bytes(word)] for word in words]
         yield None, [self._bytes[i] for part in parts for i in part]
         while True:
@@ -238,32 +244,33 @@ class ByteBPETokenizer(Tokenizer):
         }
         return learn_merges(words, vocab, vocab_size, min_frequency)
 
-    def _spans(self, text: str) -> Iterator[tuple[int, str, int, int, int]]:
-        shown = self._prefixed(text)
-        added = len(shown) - len(text)
-        for number, (begin, end) in enumerate(word_spans(shown, self.pattern)):
-            word = shown[begin:end]
-            at = 0
+    def _spans(self, text: str, at: int) -> Iterator[tuple[int, tuple[int, int], int]]:
+        shown = self._prepare(text)
+        for number, (begin, end) in enumerate(word_spans(shown.text, self.pattern)):
+            word = shown.text[begin:end]
             # the character that each byte of the word belongs to
             owner = None if word.isascii() else _owners(word)
+            first = 0
             for token_id in self._cache[word]:
-                stop = at + len(self._bytes[token_id])
-                first, last = (
-                    (at, stop) if owner is None else (owner[at], owner[stop - 1] + 1)
+                last = first + len(self._bytes[token_id])
+                span = (
+                    (first, last)
+                    if owner is None
+                    else (owner[first], owner[last - 1] + 1)
                 )
-                span = max(begin + first - added, 0), max(begin + last - added, 0)
-                token = self._tokens[token_id]
+                first = last
+                start, stop = shown.place(begin + span[0], begin + span[1])
+                span = (at + start, at + stop)
                 if self.trim_offsets:
-                    span = self._trimmed(token, *span)
-                yield token_id, token, *span, number
-                at = stop
+                    span = self._trimmed(self._tokens[token_id], *span)
+                yield token_id, span, number
 
     def _trimmed(self, token: str, start: int, end: int) -> tuple[int, int]:
         """Leave the spaces at a token's edges out of its offsets."""
         left = len(token) - len(token.lstrip("\u0120"))
         right = len(token) - len(token.rstrip("\u0120"))
-        if start == 0 and self.add_prefix_space:
-            left = max(left - 1, 0)
+        if start == 0 and left == 1 and self.keep_first_space:
+            left = 0
         start = min(start + left, end)
         return start, max(end - right, start)
 
@@ -283,19 +290,27 @@ class ByteBPETokenizer(Tokenizer):
                 yield end, (special.id,), False
                 begun = False
                 continue
-            shown = piece if begun else self._prefixed(piece)
-            added = len(shown) - len(piece)
-            spans = list(word_spans(shown, self.pattern))
+            shown = self._prepare(piece, begun)
+            spans = list(word_spans(shown.text, self.pattern))
             if end == len(text) and not final:
                 spans = spans[:-4]
+            ids: list[int] = []
             for first, last in spans:
-                if start + last - added > limit:
+                ids.extend(self._cache[shown.text[first:last]])
+                stop = shown.used(last)
+                if stop is None:
+                    continue  # this place lies inside a letter with its accents
+                if start + stop > limit:
                     return
-                yield start + last - added, self._cache[shown[first:last]], True
+                yield start + stop, ids, True
+                ids = []
 
-    def _prefixed(self, text: str) -> str:
-        add = self.add_prefix_space and not text.startswith(" ")
-        return " " + text if add else text
+    def _prepare(self, text: str, begun: bool = False) -> Prepared:
+        """Return the text as the merges see it.
+
+        `begun` says that the text continues one that had its space in front.
+        """
+        return prepare(text, self.compose, self.add_prefix_space and not begun)
 
     def _kept(self, ids: Iterable[int], skip_special: bool) -> Iterable[int]:
         return (i for i in ids if i not in self._special_ids) if skip_special else ids
@@ -323,85 +338,6 @@ class ByteBPETokenizer(Tokenizer):
         pairs = pairwise(ids)
         at = next(n for n, pair in enumerate(pairs) if self._ranks.get(pair) == rank)
         ids[at : at + 2] = [self._merged[rank]]
-
-
-class _Words(dict):
-    """The ids of each word seen so far; a new word is encoded on the way."""
-
-    def __init__(self, encode_word):
-        super().__init__()
-        self._encode_word = encode_word
-
-    def __missing__(self, word: str) -> tuple[int, ...]:
-        ids = self._encode_word(word)
-        if len(self) >= CACHED_WORDS:
-            self.clear()
-        if len(word) <= CACHED_LENGTH:
-            self[word] = ids
-        return ids
-
-
-def merge_ids(
-    ids: list[int], ranks: dict[tuple[int, int], int], merged: list[int]
-) -> list[int]:
-    """Join pairs, the lowest rank first and the leftmost of equals, until none is left.
-
-    Args:
-        ids: the tokens of one word; the list is used up.
-        ranks: the rank of each pair that may be joined.
-        merged: what each rank's pair becomes.
-
-    Returns:
-        The tokens after all merges.
-    """
-    if len(ids) > 100:
-        return _merge_long(ids, ranks, merged)
-    rank_of = ranks.get
-    # the rank of the pair that begins at each place
-    here = [rank_of(pair, NEVER) for pair in pairwise(ids)]
-    while here:
-        best = min(here)
-        if best == NEVER:
-            break
-        at = here.index(best)
-        ids[at : at + 2] = (merged[best],)
-        del here[at]
-        if at:
-            here[at - 1] = rank_of((ids[at - 1], ids[at]), NEVER)
-        if at < len(here):
-            here[at] = rank_of((ids[at], ids[at + 1]), NEVER)
-    return ids
-
-
-def _merge_long(ids, ranks, merged) -> list[int]:
-    """Do the same for a long word (Chinese has no spaces) in n log n steps.
-
-    The tokens form a linked list; a heap hands over the pair to join next. An entry
-    whose pair is gone by then has another rank, and is passed over.
-    """
-    end = len(ids)
-    before, after = list(range(-1, end - 1)), list(range(1, end + 1))
-
-    def rank(at: int) -> int:
-        if at < 0 or after[at] >= end:
-            return NEVER
-        return ranks.get((ids[at], ids[after[at]]), NEVER)
-
-    heap = [(r, at) for at in range(end) if (r := rank(at)) != NEVER]
-    heapq.heapify(heap)
-    while heap:
-        best, at = heapq.heappop(heap)
-        if ids[at] < 0 or rank(at) != best:
-            continue
-        gone = after[at]
-        ids[at], ids[gone] = merged[best], -1
-        after[at] = after[gone]
-        if after[at] < end:
-            before[after[at]] = at
-        for place in (before[at], at):
-            if (r := rank(place)) != NEVER:
-                heapq.heappush(heap, (r, place))
-    return [i for i in ids if i >= 0]
 
 
 def _owners(word: str) -> list[int]:

@@ -103,10 +103,9 @@ class CharTokenizer(Tokenizer):
         gone = self._special_ids if skip_special else ()
         return "".join(self.id_to_token(i) for i in ids if i not in gone)
 
-    def _spans(self, text: str) -> Iterator[tuple[int, str, int, int, int]]:
-        for n, character in enumerate(text):
-            token_id = self._id(character, n)
-            yield token_id, self._tokens[token_id], n, n + 1, 0
+    def _spans(self, text: str, at: int) -> Iterator[tuple[int, tuple[int, int], int]]:
+        for n, character in enumerate(text, start=at):
+            yield self._id(character, n), (n, n + 1), 0
 
     def _id(self, character: str, place: int) -> int:
         token_id = self.vocab.get(character, self.unk_id)

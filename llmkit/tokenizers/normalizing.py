@@ -1,13 +1,15 @@
-"""Clean a text as BERT does: spaces, control characters, Chinese, accents, case.
+"""Clean a text as BERT does (spaces, control characters, accents, case), or compose it.
 
 Every character of the result remembers the character it came from, so that offsets
 point into the text the reader wrote. Devlin et al. 2019; the rules are those of BERT's
-released tokenizer. Home notebook: 01_tokenization.
+released tokenizer. Categories come from Python's Unicode tables; Hugging Face's are
+older, so the two differ on some 500 rare characters. Home notebook: 01_tokenization.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass
 from functools import lru_cache
 
 # the blocks of CJK ideographs; Japanese kana and Korean hangul are not among them
@@ -76,14 +78,42 @@ def _normalize_character(c: str, lowercase, strip_accents, clean, chinese) -> st
     return c
 
 
+def compose(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """Write each letter and its accents as one character where there is one (NFC).
+
+    Args:
+        text: any text.
+
+    Returns:
+        The text in normalisation form C, and for each of its characters the start and
+        end, in `text`, of the letter with all its accents that it belongs to.
+    """
+    starts = [i for i, c in enumerate(text) if i == 0 or not _joins_on(c)]
+    pieces, spans = [], []
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        piece = unicodedata.normalize("NFC", text[start:end])
+        pieces.append(piece)
+        spans.extend([(start, end)] * len(piece))
+    return "".join(pieces), spans
+
+
+def _joins_on(c: str) -> bool:
+    """Tell whether a character can melt into the one before: accent, Korean vowel."""
+    return c >= "\u0300" and (
+        unicodedata.category(c)[0] == "M"
+        or "\u1161" <= c <= "\u1175"
+        or "\u11a8" <= c <= "\u11c2"
+    )
+
+
 def is_whitespace(c: str) -> bool:
     """Tell whether a character counts as whitespace for BERT."""
     return c in "\t\n\r" or (c.isspace() and not "\x1c" <= c <= "\x1f")
 
 
 def is_control(c: str) -> bool:
-    """Tell whether a character is invisible: control, format, private or unused."""
-    return c not in "\t\n\r" and unicodedata.category(c)[0] == "C"
+    """Tell whether a character is invisible: control, format, surrogate, private."""
+    return c not in "\t\n\r" and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co")
 
 
 def is_cjk(c: str) -> bool:
@@ -123,3 +153,47 @@ def split_words(text: str) -> list[tuple[int, int]]:
     if start is not None:
         spans.append((start, len(text)))
     return spans
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A text as the merges see it, with the way back to the text as it was written."""
+
+    text: str
+    added: int  # 1 if a space was put in front
+    spans: list[tuple[int, int]] | None  # where each character came from; None: here
+
+    def place(self, start: int, end: int) -> tuple[int, int]:
+        """Return the place in the written text of `text[start:end]`."""
+        # a space put in front counts as part of the first character
+        start = max(start - self.added, 0)
+        end = max(end - self.added, start + 1)
+        if self.spans is None:
+            return start, end
+        return self.spans[start][0], self.spans[end - 1][1]
+
+    def used(self, end: int) -> int | None:
+        """Return how much of the written text `text[:end]` uses up, if clear."""
+        end -= self.added
+        if self.spans is None or end == 0:
+            return end
+        inside = end < len(self.spans) and self.spans[end] == self.spans[end - 1]
+        return None if inside else self.spans[end - 1][1]
+
+
+def prepare(text: str, composed: bool, prefix: bool) -> Prepared:
+    """Make a text ready for byte-level BPE.
+
+    Args:
+        text: any text.
+        composed: whether letters and accents are joined.
+        prefix: whether a space is put in front where none stands.
+
+    Returns:
+        The text, with the way back.
+    """
+    spans = None
+    if composed and not unicodedata.is_normalized("NFC", text):
+        text, spans = compose(text)
+    added = prefix and not text.startswith(" ")
+    return Prepared(" " + text if added else text, int(added), spans)

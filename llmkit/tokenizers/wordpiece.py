@@ -185,12 +185,12 @@ class WordPieceTokenizer(Tokenizer):
             text += _tidy(token) if self.cleanup else token
         return text
 
-    def _spans(self, text: str) -> Iterator[tuple[int, str, int, int, int]]:
+    def _spans(self, text: str, at: int) -> Iterator[tuple[int, tuple[int, int], int]]:
         clean, sources = normalize(text, **self.options)
         for number, (start, end) in enumerate(split_words(clean)):
             for token_id, first, last in self._pieces(clean[start:end]):
                 begin, stop = sources[start + first], sources[start + last - 1] + 1
-                yield token_id, self._tokens[token_id], begin, stop, number
+                yield token_id, (at + begin, at + stop), number
 
     def _pieces(self, word: str) -> tuple[tuple[int, int, int], ...]:
         """Return id, start and end of each piece of a word."""

@@ -1,4 +1,4 @@
-"""Read and write Hugging Face's `tokenizer.json`.
+"""Read Hugging Face's `tokenizer.json`.
 
 The file holds a pipeline: normaliser, pre-tokenizer, model, post-processor, decoder. We
 read the pipelines that our classes can follow to the letter, and refuse others with a
@@ -8,7 +8,6 @@ sentence that names the part. Home notebook: 01_tokenization.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from llmkit.tokenizers.base import ROLES, SpecialToken, Tokenizer
@@ -64,25 +63,26 @@ def _read_bpe(data: dict, specials, common: dict) -> ByteBPETokenizer:
             raise _refusal(f"BPE with {name}={model[name]!r}")
     if model.get("byte_fallback"):
         raise _refusal("BPE on characters with byte_fallback (Llama 2, Gemma)")
-    normalizer = data.get("normalizer")
-    if normalizer is not None:
-        raise _refusal(f"BPE behind the normalizer {normalizer.get('type')!r}")
+    normalizers = [p["type"] for p in _parts(data.get("normalizer"), "normalizers")]
+    if normalizers not in ([], ["NFC"]):
+        raise _refusal(f"BPE behind the normalizers {normalizers}")
     pattern, byte_level = _read_pattern(data.get("pre_tokenizer"))
     merges = [
         tuple(m.split(" ", 1)) if isinstance(m, str) else tuple(m)
         for m in model["merges"]
     ]
+    steps = _parts(data.get("post_processor"), "processors")
+    levels = ("ByteLevel", "RobertaProcessing")
+    after = next((step for step in steps if step["type"] in levels), None)
     return ByteBPETokenizer(
         model["vocab"],
         merges,
         specials,
         pattern=pattern,
         add_prefix_space=byte_level.get("add_prefix_space", True),
-        trim_offsets=any(
-            part.get("trim_offsets", True)
-            for part in _parts(data.get("post_processor"), "processors")
-            if part["type"] in ("ByteLevel", "RobertaProcessing")
-        ),
+        trim_offsets=after.get("trim_offsets", True) if after else False,
+        keep_first_space=after.get("add_prefix_space", True) if after else None,
+        compose=normalizers == ["NFC"],
         ignore_merges=bool(model.get("ignore_merges")),
         **common,
     )
@@ -177,160 +177,6 @@ def _read_roles(folder: Path) -> dict[str, str]:
         if token:
             roles[role] = token
     return roles
-
-
-def write(tokenizer: Tokenizer, path: str | Path) -> Path:
-    """Write a tokenizer as `tokenizer.json`; see `Tokenizer.save`."""
-    path = Path(path)
-    folder = None
-    if path.suffix != ".json":
-        folder, path = path, path / "tokenizer.json"
-        folder.mkdir(parents=True, exist_ok=True)
-    data = {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [
-            {
-                "id": s.id,
-                "content": s.text,
-                "single_word": s.single_word,
-                "lstrip": s.lstrip,
-                "rstrip": s.rstrip,
-                "normalized": False,
-                "special": s.special,
-            }
-            for s in sorted(tokenizer.special_tokens, key=lambda s: s.id)
-        ],
-        **_pipeline(tokenizer),
-    }
-    _write_json(path, data)
-    if folder is not None:
-        roles = {f"{role}_token": token for role, token in tokenizer.roles.items()}
-        config = {"tokenizer_class": "PreTrainedTokenizerFast", **roles}
-        _write_json(folder / "tokenizer_config.json", config)
-    return path
-
-
-def _pipeline(tokenizer: Tokenizer) -> dict:
-    added = {s.text for s in tokenizer.special_tokens}
-    template = _write_template(tokenizer)
-    if isinstance(tokenizer, ByteBPETokenizer):
-        level = {
-            "type": "ByteLevel",
-            "add_prefix_space": tokenizer.add_prefix_space,
-            "trim_offsets": tokenizer.trim_offsets,
-            "use_regex": tokenizer.pattern == GPT2_PATTERN,
-        }
-        if tokenizer.pattern == GPT2_PATTERN:
-            before = level
-        else:
-            split = {
-                "type": "Split",
-                "pattern": {"Regex": tokenizer.pattern},
-                "behavior": "Isolated",
-                "invert": False,
-            }
-            before = {"type": "Sequence", "pretokenizers": [split, level]}
-        after = level if tokenizer.trim_offsets else None
-        if template and after:
-            after = {"type": "Sequence", "processors": [after, template]}
-        return {
-            "normalizer": None,
-            "pre_tokenizer": before,
-            "post_processor": after or template,
-            "decoder": {**level, "use_regex": True},
-            "model": _model(
-                "BPE",
-                vocab=tokenizer.vocab,
-                merges=[list(m) for m in tokenizer.merges],
-                ignore_merges=tokenizer.ignore_merges,
-            ),
-        }
-    if isinstance(tokenizer, WordPieceTokenizer):
-        return {
-            "normalizer": {"type": "BertNormalizer", **tokenizer.options},
-            "pre_tokenizer": {"type": "BertPreTokenizer"},
-            "post_processor": template,
-            "decoder": {
-                "type": "WordPiece",
-                "prefix": tokenizer.prefix,
-                "cleanup": tokenizer.cleanup,
-            },
-            "model": {
-                "type": "WordPiece",
-                "unk_token": tokenizer.unk_token,
-                "continuing_subword_prefix": tokenizer.prefix,
-                "max_input_chars_per_word": tokenizer.max_chars_per_word,
-                "vocab": tokenizer.vocab,
-            },
-        }
-    return {
-        "normalizer": None,
-        "pre_tokenizer": None,
-        "post_processor": template,
-        "decoder": {"type": "Fuse"},
-        # characters are what BPE starts from, so BPE without merges is what we need
-        "model": _model(
-            "BPE",
-            vocab={
-                t: i
-                for t, i in tokenizer.vocab.items()
-                if t not in added or len(t) == 1 or t == tokenizer.roles.get("unk")
-            },
-            merges=[],
-            unk_token=tokenizer.roles.get("unk"),
-        ),
-    }
-
-
-def _model(kind: str, **settings) -> dict:
-    return {
-        "type": kind,
-        "dropout": None,
-        "unk_token": None,
-        "continuing_subword_prefix": None,
-        "end_of_word_suffix": None,
-        "fuse_unk": False,
-        "byte_fallback": False,
-        "ignore_merges": False,
-        **settings,
-    }
-
-
-def _write_template(tokenizer: Tokenizer) -> dict | None:
-    if not tokenizer.template:
-        return None
-    pair = tokenizer.pair_template or (*tokenizer.template, ("$B", 1))
-
-    def parts(template):
-        return [
-            {"Sequence": {"id": name[1:], "type_id": type_id}}
-            if name in ("$A", "$B")
-            else {"SpecialToken": {"id": name, "type_id": type_id}}
-            for name, type_id in template
-        ]
-
-    names = {n for n, _ in (*tokenizer.template, *pair) if n not in ("$A", "$B")}
-    return {
-        "type": "TemplateProcessing",
-        "single": parts(tokenizer.template),
-        "pair": parts(pair),
-        "special_tokens": {
-            n: {"id": n, "ids": [tokenizer.vocab[n]], "tokens": [n]}
-            for n in sorted(names)
-        },
-    }
-
-
-def _write_json(path: Path, data: dict) -> None:
-    """Write beside the target and rename, so that no reader sees half a file."""
-    partial = path.with_name(path.name + ".partial")
-    with open(partial, "w", encoding="utf-8") as file:
-        json.dump(data, file, ensure_ascii=False, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
 
 
 def _parts(section, key: str) -> list[dict]:
