@@ -22,7 +22,7 @@ class Side:
     """The tokens along one side of the weights.
 
     `special` marks tokens such as `[CLS]`, `words` numbers the word that each token
-    belongs to (None for none), `segments` the sentence, 0 or 1.
+    belongs to (None for none), `segments` the sentence, 0 or 1 (None for neither).
     """
 
     labels: Sequence[str]
@@ -85,7 +85,8 @@ class Side:
             "labels": list(self.labels),
             "special": self.special and [int(x) for x in self.special],
             "words": self.words and [None if w is None else int(w) for w in self.words],
-            "segments": self.segments and [int(x) for x in self.segments],
+            "segments": self.segments
+            and [None if x is None else int(x) for x in self.segments],
         }
 
     def _same_word(self, a: int, b: int) -> bool:
