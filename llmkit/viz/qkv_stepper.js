@@ -179,7 +179,7 @@ function render({ model, el }) {
   function paintPanel({ canvas, m, marks, main }) {
     const { first, count, wide } = view(m), tokens = model.get("tokens"), theme = ui.theme;
     const named = byToken(m) || m.name === "logits", top = named ? HEAD : 4;
-    const ctx = lm.fit(canvas, GUTTER + count * wide + 2, top + m.rows * ROW + 2);
+    const ctx = lm.fit(canvas, GUTTER + count * wide + (named ? 34 : 2), top + m.rows * ROW + 2);
     ctx.clearRect(0, 0, canvas.width, canvas.height);
     ctx.font = "12px system-ui, 'DejaVu Sans', sans-serif";
     ctx.textBaseline = "middle";

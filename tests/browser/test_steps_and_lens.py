@@ -120,6 +120,7 @@ def test_stepper_in_jupyterlab(open_notebook, guard):
     assert (said[0]["row"], said[0]["column"]) == (2, 1)
     assert abs(said[1] - shown) < 1e-4
     assert abs(said[0]["value"] - shown) < 1e-4
+    nb.theme("light")
     nb.shot("stepper-light", root)
     # another sentence is another walk
     box = root.get_by_label("Sentence")
@@ -161,6 +162,7 @@ def test_lens_in_jupyterlab(open_notebook):
         "print(view.words[int(view.lens['top'][5, 1, 0])])"
     ).strip()
     assert first in root.locator(".ll-list li").first.text_content()
+    nb.theme("light")
     nb.shot("lens-light", root)
     root.get_by_label("Sentence").fill("another")
     page.wait_for_function("document.querySelector('.ll-list').textContent.length > 10")
