@@ -98,7 +98,7 @@ def _llama_in(hf: dict, names: set[str]) -> LlamaConfig:
         d_model=hf["hidden_size"],
         n_heads=hf["num_attention_heads"],
         n_kv_heads=hf.get("num_key_value_heads"),
-        d_head=hf.get("head_dim"),
+        d_head=hf.get("head_dim") or hf["hidden_size"] // hf["num_attention_heads"],
         n_layers=hf["num_hidden_layers"],
         d_ff=hf["intermediate_size"],
         rotary_base=_rotary_base(hf),
@@ -372,6 +372,9 @@ def _seq2seq_out(model: Seq2Seq, c: Seq2SeqConfig, kind: str) -> dict:
         out[f"{side}_ffn_dim"] = c.d_ff or 4 * c.d_model
     if kind == "marian":
         out |= {"decoder_vocab_size": c.vocab_size, "static_position_embeddings": True}
+        # Marian's models pad and start with their last token
+        last = c.vocab_size - 1
+        out |= {"pad_token_id": last, "decoder_start_token_id": last}
     return out
 
 

@@ -103,7 +103,7 @@ def save_pretrained(
     config = hf_config(model) | {"dtype": _dtype_name(model)}
     if tokenizer is not None:
         check_type("tokenizer", tokenizer, Tokenizer)
-        config |= _special_ids(tokenizer, config)
+        config |= _special_ids(tokenizer, config["model_type"])
     folder.mkdir(parents=True, exist_ok=True)
     if tokenizer is not None:
         tokenizer.save(folder)
@@ -233,13 +233,14 @@ def _dtype_name(model: nn.Module) -> str:
     return str(dtype).removeprefix("torch.") if dtype in kinds else "float32"
 
 
-def _special_ids(tokenizer: Tokenizer, config: dict) -> dict:
+def _special_ids(tokenizer: Tokenizer, kind: str) -> dict:
     """Name the ids that other programs need to stop and to pad."""
-    ids = {
-        f"{r}_token_id": getattr(tokenizer, f"{r}_id") for r in ("pad", "bos", "eos")
-    }
-    if config.get("is_encoder_decoder"):
-        first = tokenizer.eos_id if config["model_type"] == "bart" else tokenizer.pad_id
+    roles = ("pad", "bos", "eos")
+    ids = {f"{role}_token_id": getattr(tokenizer, f"{role}_id") for role in roles}
+    if kind == "roberta":
+        # its padding id fixes where positions begin: the model decides
+        del ids["pad_token_id"]
+    if kind in ("bart", "marian"):
+        first = tokenizer.eos_id if kind == "bart" else tokenizer.pad_id
         ids["decoder_start_token_id"] = first
-    # RoBERTa's padding id fixes where its positions begin: it is not changed here
-    return {k: v for k, v in ids.items() if k not in config}
+    return {name: value for name, value in ids.items() if value is not None}
