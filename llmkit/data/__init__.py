@@ -1,0 +1,19 @@
+"""Texts: what Python itself brings, what the kit ships, and the Hub by name."""
+
+from llmkit.data.corpus import load_corpus
+from llmkit.data.documents import Document
+from llmkit.data.pydocs import load_pydocs
+from llmkit.data.sentences import Language, load_languages, load_sentences
+from llmkit.data.shipped import datasheet, load_shipped, shipped_names
+
+__all__ = [
+    "Document",
+    "Language",
+    "datasheet",
+    "load_corpus",
+    "load_languages",
+    "load_pydocs",
+    "load_sentences",
+    "load_shipped",
+    "shipped_names",
+]
