@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from llmkit.explore.given import own_model, own_tokenizer
 from llmkit.trace.lens import lens_cost, logit_lens
 from llmkit.viz.logit_lens import LogitLens
 
@@ -35,9 +36,7 @@ def lens(
     Raises:
         ValueError: the text gives no token, or a watched one is not a single token.
     """
-    from llmkit.explore.qkv import _ours
-
-    model = _ours(model)
+    model, tokenizer = own_model(model), own_tokenizer(tokenizer)
 
     def look(text: str, watch: Sequence[str], columns=None) -> dict:
         length = len(tokenizer(text).ids)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from llmkit.explore.given import own_model, own_tokenizer
 from llmkit.trace.walk import walk
 from llmkit.viz.qkv_stepper import QKVStepper
 
@@ -31,7 +32,7 @@ def steps(
     Raises:
         ValueError: the text gives no token, or layer or head does not exist.
     """
-    model = _ours(model)
+    model, tokenizer = own_model(model), own_tokenizer(tokenizer)
 
     def look(text: str, layer: int, head: int) -> dict:
         found = walk(model, tokenizer, text, layer, head)
@@ -51,12 +52,3 @@ def steps(
         text=text,
         on_change=look if live else None,
     )
-
-
-def _ours(model):
-    """Turn a `transformers` model into one of the kit."""
-    if type(model).__module__.startswith("transformers."):
-        from llmkit.hub import from_hf
-
-        return from_hf(model)
-    return model

@@ -1,0 +1,39 @@
+"""Take what the reader has, a model or tokenizer of the kit or of `transformers`."""
+
+from __future__ import annotations
+
+from llmkit.tokenizers import Tokenizer
+
+
+def own_model(model):
+    """Return a model of the kit.
+
+    Args:
+        model: one of the kit, or a `transformers` model of a family that `hub` knows.
+
+    Returns:
+        The same model, or a copy of its weights in the kit's own.
+    """
+    if type(model).__module__.startswith("transformers."):
+        from llmkit.hub import from_hf
+
+        return from_hf(model)
+    return model
+
+
+def own_tokenizer(tokenizer):
+    """Return a tokenizer that is asked as the kit's own are.
+
+    Args:
+        tokenizer: one of the kit, or a fast tokenizer of `transformers`.
+
+    Returns:
+        The same one, or an adapter around it.
+    """
+    if type(tokenizer).__module__.startswith("transformers.") and not isinstance(
+        tokenizer, Tokenizer
+    ):
+        from llmkit.tokenizers.borrowed import BorrowedTokenizer
+
+        return BorrowedTokenizer(tokenizer)
+    return tokenizer

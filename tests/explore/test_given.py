@@ -1,0 +1,38 @@
+"""Models and tokenizers of transformers go into every view."""
+
+import torch
+import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from llmkit import explore
+from llmkit.explore.given import own_model, own_tokenizer
+from llmkit.models import GPT, GPTConfig
+
+
+def borrowed():
+    vocab = {word: i for i, word in enumerate(["[UNK]", "the", "fox", "runs"])}
+    inner = Tokenizer(models.WordLevel(vocab, unk_token="[UNK]"))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=inner)
+
+
+def test_a_transformers_model_and_tokenizer_are_taken_as_they_are():
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(
+        vocab_size=4, n_positions=16, n_embd=24, n_layer=2, n_head=3
+    )
+    model = transformers.GPT2LMHeadModel(config).eval()
+    view = explore.lens(model, borrowed(), "the fox runs")
+    assert view.tokens == ["the", "fox", "runs"]
+    logits = model(torch.tensor([[1, 2, 3]])).logits[0, -1]
+    best = ["[UNK]", "the", "fox", "runs"][int(logits.argmax())]
+    assert view.words[int(view.lens["top"][-1, -1, 0])] == best
+    steps = explore.steps(model, borrowed(), "the fox", layer=1, head=2)
+    assert steps.tensor("weights").shape == (2, 2)
+
+
+def test_the_kits_own_pass_unchanged():
+    model = GPT(GPTConfig(vocab_size=4, d_model=24, n_heads=3, n_layers=1))
+    assert own_model(model) is model
+    thing = object()
+    assert own_tokenizer(thing) is thing
