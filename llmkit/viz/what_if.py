@@ -124,10 +124,10 @@ class WhatIf(View):
         Returns:
             float64, (T, T), one row for each query.
         """
-        (q, k, v, mask), unchanged = self._parts()
+        (q, k, _, mask), unchanged = self._parts()
         order = self._order()
         if before:
-            q, k, v, mask = unchanged
+            q, k, _, mask = unchanged
             q, k, mask = q[order], k[order], mask[order][:, order] > 0
             return _attend(q, k, mask, math.sqrt(q.shape[1]))
         mask = self._masked(mask > 0)
