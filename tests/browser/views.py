@@ -1,0 +1,68 @@
+"""One small example of every view, for the tests that all views must pass.
+
+`python -m tests.browser.views` takes a picture of each in both themes and stores them
+in `shots/`.
+"""
+
+SETUP = """
+import sys, pathlib
+here = pathlib.Path.cwd()
+root = next(p for p in (here, *here.parents) if (p / "llmkit").is_dir())
+sys.path.insert(0, str(root))
+import torch
+from llmkit import explore
+from llmkit.models import GPT, GPTConfig
+from llmkit.tokenizers import ByteBPETokenizer, CharTokenizer
+
+torch.manual_seed(0)
+text = "The quick brown fox jumps over the lazy dog."
+letters = CharTokenizer.train([text, "é 🙂 abcdefghijklmnopqrstuvwxyz"])
+gpt = GPT(GPTConfig(vocab_size=letters.vocab_size, d_model=32, n_heads=4, n_layers=3))
+gpt.eval()
+"""
+
+# name -> code whose last line is the view
+VIEWS = {
+    "attention": "explore.attention(gpt, letters, text[:20])",
+    "lens": "explore.lens(gpt, letters, text[:20], watch=['a', 'b'])",
+    "next_token": "explore.next_token(gpt, letters, text[:20])",
+    "steps": "explore.steps(gpt, letters, text[:9], layer=1, head=2)",
+    "what_if": "explore.what_if(gpt, letters, text[:9])",
+}
+
+
+def cells(name: str) -> list[str]:
+    """Return the code cells that make and show a view, called `view`."""
+    return [SETUP, f"view = {VIEWS[name]}\nview"]
+
+
+def main() -> None:
+    """Store a picture of every view in both themes."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser import harness
+
+    with harness.jupyter_lab() as lab, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=harness.find_chromium(), args=harness.CHROMIUM_ARGS
+        )
+        for name in VIEWS:
+            page = browser.new_context(
+                viewport={"width": 1280, "height": 1000}
+            ).new_page()
+            notebook = harness.Notebook(
+                page, lab, harness.place_notebook(lab, cells(name))
+            )
+            notebook.run_all()
+            page.wait_for_selector(".lm-view[data-ready]", state="attached")
+            for theme in harness.THEMES:
+                notebook.theme(theme)
+                place = page.locator(".lm-view").first
+                print(notebook.shot(f"view-{name}-{theme}", place))
+            page.context.close()
+            lab.end_kernels()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
