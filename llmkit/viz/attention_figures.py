@@ -221,8 +221,7 @@ def paint_grid(ax, attentions, names: Sequence[str] | None = None) -> None:
         for head in range(heads):
             y, x = layer * (t + 2) + 1, head * (s + 2) + 1
             mosaic[y : y + t, x : x + s] = np.sqrt(small[layer, head])
-    shades = ramp().copy()
-    shades.set_bad("#9aa0aa")
+    shades = ramp().with_extremes(bad="#9aa0aa")
     ax.imshow(mosaic, cmap=shades, vmin=0, vmax=1, interpolation="nearest")
     ax.set_xticks([(h + 0.5) * (s + 2) - 0.5 for h in range(heads)], range(heads))
     ax.set_yticks(
