@@ -52,5 +52,5 @@ def test_errors():
         codec.pack_weights(np.array([[np.nan, 0.5]]))
     with pytest.raises(ValueError, match="got 5 queries and 7 keys"):
         codec.pack_weights(np.zeros((T, S)), causal=True)
-    with pytest.raises(ValueError, match="must hold 35 bytes.*got 3"):
+    with pytest.raises(ValueError, match=r"must hold 35 bytes.*got 3"):
         codec.unpack_weights(b"abc", (T, S))
