@@ -9,6 +9,7 @@ from types import ModuleType
 
 # view -> the module that holds a function of that name
 _VIEWS = {
+    "next_token": "next_token",
     "attention": "attention",
     "lens": "lens",
     "steps": "qkv",

@@ -160,5 +160,3 @@ def token_text(tokenizer: Tokenizer, token_id: int) -> str:
         except UnicodeDecodeError:
             return "".join(f"<{b:02X}>" for b in raw)
     return token.replace("▁", " ").replace("Ġ", " ")
-
-

@@ -2,8 +2,7 @@
 // library that its test compares it with. A saved page lists some 512 tokens and keeps
 // the others as a few bands, each with its exact weight at every stop of the slider.
 const f32 = Math.fround;
-const NAMES = { model: "Model", repetition_penalty: "Repetition", temperature: "Temperature",
-  top_k: "Top-k", top_p: "Top-p", min_p: "Min-p" };
+const NAMES = { repetition_penalty: "Repetition", temperature: "Temperature", top_k: "Top-k", top_p: "Top-p", min_p: "Min-p" };
 
 // most likely first, by one native sort of (bits of the logit, index) in one number
 function rank(z) {
@@ -23,7 +22,7 @@ function ladder(list, z, { order, place }, T) {
   const top = f32(z[order[0]] / t);
   let live = 0;
   for (let r = 0; r < n; r++) {
-    const i = order[r], band = list.bands[i - size];
+    const i = order[r], band = i < size ? null : list.bands[i - size];
     const x = band ? band.lse[stop] - top : f32(f32(z[i] / t) - top), c = band ? band.n : 1;
     w[r] = f32(Math.exp(x));
     if (z[i] > -Infinity) live = r + 1;
@@ -38,29 +37,24 @@ function ladder(list, z, { order, place }, T) {
 function stage(name, lad, kept, part = 1, before = null) {
   const { w, upto, heat, many, place } = lad;
   const sum = (a) => a[kept] - (1 - part) * (a[kept] - a[kept - 1]);
-  const mass = sum(upto);
-  return { name, lad, kept, part, mass, share: before ? mass / before.mass : 1,
+  const mass = sum(upto), share = before ? mass / before.mass : 1;
+  return { name, lad, kept, part, mass, share,
     tokens: Math.round(sum(many)), bits: Math.max(0, (Math.log(mass) - sum(heat) / mass) / Math.LN2),
-    about: before ? kept && (lad.order[kept - 1] >= lad.size || before.about) : false,
+    about: lad.order[kept - 1] >= lad.size && (share < 1 || before?.about),
     p: (i) => (place[i] < kept ? (w[place[i]] * (place[i] === kept - 1 ? part : 1)) / mass : 0) };
 }
 
 // every stage in the order in which the filters act
 function odds(list, s) {
-  if (!list.raw) {
-    list.rank = rank(list.z);
-    list.raw = list.cold = ladder(list, list.z, list.rank, 1);
-    list.penalty = 1;
-    list.now = list.z;
-  }
-  const penalty = s.repetition_penalty, c = f32(penalty);
-  if (penalty !== list.penalty) {
-    list.now = list.z.slice();
-    for (const i of new Set(list.context)) list.now[i] = list.z[i] < 0 ? list.z[i] * c : list.z[i] / c;
-    list.penalty = penalty;
-    list.rank = rank(list.now);
-    list.cold = ladder(list, list.now, list.rank, 1);
-  }
+  const penalty = (c) => {
+    const now = list.z.slice();
+    for (const i of list.context) now[i] = list.z[i] < 0 ? list.z[i] * c : list.z[i] / c;
+    const order = rank(now);
+    Object.assign(list, { now, rank: order, c, cold: ladder(list, now, order, 1) });
+  };
+  if (!list.raw) { penalty(1); list.raw = list.cold; }
+  const c = f32(s.repetition_penalty);
+  if (list.c !== c) penalty(c);
   const lad = s.temperature === 1 ? list.cold : ladder(list, list.now, list.rank, s.temperature);
   const { z, t, order, w, many, size } = lad, out = [];
   const level = (r) => f32(z[order[r]] / t), token = (r) => order[r] < size;
@@ -119,13 +113,13 @@ function draw(last, u) {
 function render({ model, el }) {
   const { h } = lm, live = model.get("live") && !model.get("_static");
   const ui = lm.mount(el, model, { label: "What comes next?", keys: [["↑ ↓", "choose a token in the list"],
-    ["Enter", live ? "append it to the text" : "select it"], ["R", "roll the dice"], ["U", "undo"]] });
+    ["Enter", live ? "append it" : "select it"], ["R", "roll the dice"], ["U", "undo"]] });
   const get = (name) => model.get(name), grid = get("temperatures");
   let list = null, stages = [], counts = null, turn = 0, acts = 0, heard = "";
   const K = [0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 400, 512];
-  const near = (stops, v) => stops.reduce((best, x, i) => (Math.abs(x - v) < Math.abs(stops[best] - v) ? i : best), 0);
-  const label = (i) => (i < list.size ? get("vocab")[i] ?? "?" : "one of the unlisted tokens");
-  const pct = (p) => (p ? (p < 1e-6 ? "<0.0001" : +(100 * p).toPrecision(3)) : 0) + " %";
+  const near = (stops, v) => stops.reduce((at, x, i) => (Math.abs(x - v) < Math.abs(stops[at] - v) ? i : at), 0);
+  const label = (i) => (i < list.size ? get("vocab")[i] : "an unlisted token");
+  const pct = (p) => (p > 0.9999 ? 100 : p < 1e-6 ? (p ? "<0.0001" : 0) : (100 * p).toPrecision(3)) + " %";
   const whole = (x) => x.toLocaleString("en-US");
 
   const area = h("textarea", { rows: 2, spellcheck: "false", dir: "auto", readonly: !live,
@@ -133,11 +127,10 @@ function render({ model, el }) {
   const strip = h("div", { class: "nt-strip", dir: "auto" });
   const note = h("div", { class: "nt-note" });
 
-  const put = (key) => (value) => ui.set({ settings: { ...get("settings"), [key]: value } });
   const knob = (key, text, max, step, from, show) => {
-    const knob = lm.slider(text, { min: from ? 0 : key === "repetition_penalty" ? 1 : 0, max, step, value: 0, show: () => show(get("settings")[key]) },
-      (v) => put(key)(from ? from[v] : +v.toFixed(3)));
-    return [key, { ...knob, set: (v) => knob.set(from ? near(from, v) : v) }];
+    const one = lm.slider(text, { min: max === 3 ? 1 : 0, max, step, value: 0, show: () => show(get("settings")[key]) },
+      (v) => ui.set({ settings: { ...get("settings"), [key]: from ? from[v] : +v.toFixed(3) } }));
+    return { node: one.node, set: () => one.set(from ? near(from, get("settings")[key]) : get("settings")[key]) };
   };
   const off = (none) => (v) => (v === none ? "off" : String(v));
   const knobs = [knob("temperature", "Temperature", grid.length - 1, 1, grid, String), knob("top_k", "Top-k", K.length - 1, 1, K, off(0)),
@@ -146,13 +139,12 @@ function render({ model, el }) {
   const reset = lm.button("Reset", () => ui.set({ settings: { temperature: 1, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1 } }));
 
   let shown = "all";
-  const tiles = lm.choice("Before and after which step", [["all", ""], ...Object.keys(NAMES).slice(1).map((k) => [k, ""])], "all",
-    (v) => { shown = v; ui.paint(); });
+  const tiles = lm.choice("Before and after which step", [["all"], ...Object.keys(NAMES).map((k) => [k])], "all", (v) => { shown = v; ui.paint(); });
   tiles.node.classList.add("nt-tiles");
 
   const size = lm.select("Show", [[10, "10 tokens"], [20, "20 tokens"], [40, "40 tokens"]], 10, () => ui.paint());
   const head = h("div", { class: "nt-row nt-head", "aria-hidden": "true" });
-  const rows = h("div", { class: "nt-rows", role: "listbox", "aria-label": "Next tokens, most likely first" });
+  const rows = h("div", { class: "nt-rows", role: "listbox", "aria-label": "Next tokens" });
   const rest = h("div", { class: "nt-rest" });
   const row = () => {
     const token = h("bdi", { class: "nt-token" }), was = h("i"), is = h("i", { class: "nt-after" });
@@ -183,40 +175,41 @@ function render({ model, el }) {
   const choose = ({ index, p, q }) => {
     if (get("selection").id === list.id(index)) return;
     ui.set({ selection: { id: list.id(index), token: label(index), before: p, after: q } });
-    ui.say(`${label(index)}: ${pct(p)} before, ${q ? pct(q) + " after" : "cut"}`);
+    ui.say(spoken(index, p, q));
   };
-  const act = (what) => { if (live) ui.set({ action: { ...what, n: ++acts, at: Date.now() } }); };
+  const spoken = (i, a, b) => `${label(i)}, ${pct(a)} before, ${b ? pct(b) + " after" : "cut"}`;
+  const act = (what) => { if (live) ui.set({ action: { ...what, at: Date.now() + ++acts / 1e4 } }); };
   const take = (i, how) => {
-    const last = stages[stages.length - 1];
+    const last = stages[5];
     ui.say(`${how === "rolled" ? "The dice say" : "Chosen"}: ${label(i)}, ${pct(last.p(i))}`);
-    if (i < list.size) act({ do: "append", id: list.id(i), how, p: last.p(i) });
-    if (!live) ui.set({ selection: { id: list.id(i), token: label(i), before: stages[0].p(i), after: last.p(i) } });
+    if (live) act({ do: "append", id: list.id(i), how });
+    else choose({ index: i, p: stages[0].p(i), q: last.p(i) });
   };
-  const roll = () => {
-    if (!stages.length) return;
+  const cast = () => {
     const n = get("rolls");
-    ui.set({ rolls: n + 1 });
-    take(draw(stages[stages.length - 1], die(get("seed"), n)), "rolled");
+    model.set("rolls", n + 1);
+    return draw(stages[5], die(get("seed"), n));
   };
+  const roll = () => { if (stages.length) take(cast(), "rolled"); };
   const many = () => {
     if (!stages.length) return;
     counts = new Map();
-    const n = get("rolls");
     for (let k = 0; k < 100; k++) {
-      const i = draw(stages[stages.length - 1], die(get("seed"), n + k));
+      const i = cast();
       counts.set(i, (counts.get(i) || 0) + 1);
     }
-    ui.set({ rolls: n + 100 });
+    model.save_changes();
     ui.say(`100 rolls: ${[...counts].sort((a, b) => b[1] - a[1]).slice(0, 3).map(([i, c]) => `${label(i)} ${c} times`).join(", ")}`);
     ui.paint();
   };
   const move = (by) => () => {
-    const at = pool.findIndex((x) => x.node.tabIndex === 0 && !x.node.hidden);
-    const next = pool[lm.clamp(at + by, 0, pool.filter((x) => !x.node.hidden).length - 1)];
-    if (next) { pool.forEach((x) => { x.node.tabIndex = x === next ? 0 : -1; }); next.node.focus(); }
+    const seen = pool.filter((x) => !x.node.hidden), at = seen.findIndex((x) => !x.node.tabIndex);
+    const next = seen[lm.clamp(at + by, 0, seen.length - 1)];
+    pool.forEach((x) => { x.node.tabIndex = x === next ? 0 : -1; });
+    next.node.focus();
   };
   const undo = () => act({ do: "undo" });
-  const enter = () => { const one = pool.find((x) => x.node === document.activeElement || x.node === el.getRootNode().activeElement); if (one) take(one.index, "clicked"); };
+  const enter = (event) => event.target.click();
   lm.keys(rows, { ArrowDown: move(1), ArrowUp: move(-1), Home: move(-99), End: move(99), Enter: enter, " ": enter, r: roll, R: roll, u: undo, U: undo });
 
   const seed = h("input", { type: "number", min: 0, max: 999999, step: 1, class: "nt-seed",
@@ -225,35 +218,34 @@ function render({ model, el }) {
 
   ui.body.append(lm.field("Text", area), strip, note,
     h("div", { class: "nt-main" },
-      h("div", { class: "nt-knobs" }, knobs.map(([, k]) => k.node), h("div", { class: "lm-bar" }, reset, size.node)),
+      h("div", { class: "nt-knobs" }, knobs.map((k) => k.node), h("div", { class: "lm-bar" }, reset, size.node)),
       h("div", { class: "nt-list" }, head, rows, rest)),
     tiles.node,
     h("div", { class: "lm-bar" }, lm.button(live ? "Roll the dice and append" : "Roll the dice", roll), lm.button("Roll 100 times", many),
       lm.field("Seed", seed), live ? [back, again] : null), trail);
   ui.body.classList.add("nt-body");
 
-  const tile = (b, s, name, value) => {
-    const cut = s && s.share < 1;
-    b.replaceChildren(h("b", {}, name + (value === "" ? "" : " " + value)), h("span", {}, s ? `${s.about ? "≈" : ""}${whole(s.tokens)} token${s.tokens === 1 ? "" : "s"}` : "off"),
-      h("span", {}, s ? (cut ? `keeps ${pct(s.share)}` : `${lm.fmt(s.bits, 2)} bits`) : "\u00a0"));
-  };
+  const tile = (s) => (s ? [`${s.about ? "≈ " : ""}${whole(s.tokens)} token${s.tokens === 1 ? "" : "s"}`,
+    `${lm.fmt(s.bits, 2)} bits`, s.share < 1 ? `keeps ${pct(s.share)}` : ""] : ["off"]).map((x) => h("span", {}, x));
   const paint = () => {
     const s = get("settings");
-    knobs.forEach(([key, k]) => k.set(s[key]));
-    if (!list || !list.size) { rows.hidden = rest.hidden = tiles.node.hidden = true; return; }
-    rows.hidden = rest.hidden = tiles.node.hidden = false;
+    const empty = !list || !list.size;
+    knobs.forEach((k) => k.set());
+    for (const part of [rows, rest, head, tiles.node]) part.hidden = empty;
     const start = performance.now();
-    stages = odds(list, s);
-    const last = stages[stages.length - 1], at = stages.findIndex((x) => x.name === shown);
+    stages = empty ? [] : odds(list, s);
+    note.textContent = [get("frame").note, stages[5]?.about && "≈ close, not exact: a cut beyond the tokens this page stores.",
+      !live && "Fixed text; the knobs work."].filter(Boolean).join(" ");
+    if (empty) return;
+    const last = stages[5], at = stages.findIndex((x) => x.name === shown);
     const before = at > 0 ? stages[at - 1] : stages[0], after = at > 0 ? stages[at] : last;
     tiles.buttons.forEach((b, i) => {
-      const one = stages[i], none = { top_k: 0, min_p: 0 }[one.name] ?? 1;
-      if (!i) tile(b, last, "All steps", "");
-      else tile(b, s[one.name] === none && one.name !== "temperature" ? null : one, NAMES[one.name], s[one.name] === none ? "" : s[one.name]);
+      const one = stages[i], value = s[one.name], on = !i || i === 2 || value !== (one.name === "top_k" || one.name === "min_p" ? 0 : 1);
+      b.replaceChildren(h("b", {}, i ? NAMES[one.name] + (on ? " " + value : "") : "All steps"), ...tile(on && (i ? one : last)));
     });
     const n = Math.min(+size.input.value, list.size), order = before.lad.order, top = [];
     for (let r = 0; top.length < n && r < order.length; r++) if (order[r] < list.size) top.push(order[r]);
-    const picked = get("selection").id, extra = list.index(picked);
+    const picked = get("selection").id ?? -1, extra = list.index(picked);
     if (extra >= 0 && !top.includes(extra)) top.push(extra);
     grow(top.length);
     let p = 0, q = 0, cut = 0, hits = 0;
@@ -263,55 +255,52 @@ function render({ model, el }) {
       return [i, a, b];
     });
     // what the cuts dropped among the tokens that are not listed one by one
-    let lost = 0, kept = after.tokens - pairs.filter(([, , b]) => b > 0).length;
-    const same = before.lad === after.lad;
-    if (same) lost = Math.max(0, 1 - after.mass / before.mass - cut);
-    else for (let r = 0; r < order.length; r++) if (order[r] < list.size && !top.includes(order[r]) && after.p(order[r]) === 0) lost += before.p(order[r]);
-    else if (order[r] >= list.size && after.lad.place[order[r]] >= after.kept) lost += before.p(order[r]);
+    const kept = after.tokens - pairs.filter((x) => x[2]).length;
+    let lost = -cut;
+    for (const i of order) if (!after.p(i)) lost += before.p(i);
+    if (after.part < 1) lost += before.p(after.lad.order[after.kept - 1]) * (1 - after.part / before.part);
+    if (lost < 1e-12) lost = 0;
     const kin = Math.max(0, 1 - p - lost), kout = Math.max(0, 1 - q);
-    const scale = Math.max(1e-9, ...pairs.flatMap(([, a, b]) => [a, b]), kept > 0 ? Math.max(kin, kout) : 0, lost);
+    const scale = Math.max(1e-9, ...pairs.flatMap((x) => x.slice(1)), kept > 0 && kin, kept > 0 && kout, lost);
     pool.forEach((one, k) => {
       one.node.hidden = k >= pairs.length;
       if (one.node.hidden) return;
-      const [i, a, b] = pairs[k], on = list.id(i) === picked;
+      const [i, a, b] = pairs[k];
       Object.assign(one, { index: i, p: a, q: b });
       one.fill(lm.clip(label(i), 22), a, b, counts?.get(i), scale);
       one.node.title = `${label(i)} · id ${list.id(i)}`;
-      one.node.setAttribute("aria-label", `${label(i)}, ${pct(a)} before, ${b ? pct(b) + " after" : "cut"}`);
-      one.node.setAttribute("aria-selected", on);
+      one.node.setAttribute("aria-label", spoken(i, a, b));
+      one.node.setAttribute("aria-selected", list.id(i) === picked);
     });
-    if (!pool.some((x) => x.node.tabIndex === 0 && !x.node.hidden)) pool[0].node.tabIndex = 0;
-    const dropped = Math.max(0, Math.round(before.tokens - after.tokens - pairs.filter(([, a, b]) => a > 0 && b === 0).length));
+    if (!pool.some((x) => !x.node.tabIndex && !x.node.hidden)) pool[0].node.tabIndex = 0;
+    const dropped = before.tokens - after.tokens - pairs.filter((x) => x[1] && !x[2]).length;
     more.node.hidden = kept <= 0;
     more.fill(`${whole(kept)} more`, kin, kout, 100 - hits, scale);
     gone.node.hidden = dropped <= 0;
     gone.fill(`${whole(dropped)} dropped`, lost || 1e-12, 0, 0, scale);
-    head.replaceChildren(h("span", {}, "token"), h("span", {}, "probability"), h("span", {}, at > 0 ? "before" : "model"), h("span", {}, at > 0 ? "after" : "drawn from"), h("span", {}, counts ? "of 100" : ""));
-    const now = `kept ${last.about ? "about " : ""}${whole(last.tokens)} of ${whole(stages[0].tokens)} tokens, ${lm.fmt(last.bits, 2)} bits`;
+    head.replaceChildren(...["token", "probability", at > 0 ? "before" : "model", "after", counts && "of 100"].map((x) => h("span", {}, x)));
+    const now = `kept ${whole(last.tokens)} of ${whole(stages[0].tokens)} tokens, ${lm.fmt(last.bits, 2)} bits`;
     if (heard && heard !== now) ui.say(now);
     heard = now;
-    note.textContent = [get("frame").note, last.about ? "A cut reaches past the tokens stored in this page: sizes marked ≈ are close, not exact." : "",
-      live ? "" : "The text is fixed here; the knobs work."].filter(Boolean).join(" ");
     ui.root.dataset.ms = (performance.now() - start).toFixed(2);
   };
   const words = () => {
-    const frame = get("frame"), tokens = frame.tokens || [], last = tokens.slice(-80);
-    strip.replaceChildren(tokens.length > 80 ? "… " : "", ...last.map((t, i) => h("bdi", { title: "id " + frame.ids[tokens.length - last.length + i] }, t)));
+    const { tokens, ids } = get("frame"), long = tokens.length > 80;
+    strip.replaceChildren(long ? "… " : "", ...tokens.slice(-80).map((t, i) => h("bdi", { title: "id " + ids.slice(-80)[i] }, t)));
     if (area.value !== get("text")) area.value = get("text");
     seed.value = get("seed");
-    const past = get("history");
-    trail.replaceChildren(...past.slice(-12).flatMap((x) => [" → ", h("bdi", {}, x.token), ` ${pct(x.p)} ${x.how}`]));
+    trail.replaceChildren(...get("history").slice(-12).flatMap((x) => [" → ", h("bdi", {}, x.token), ` ${pct(x.p)} ${x.how}`]));
     back.disabled = !get("can").undo;
     again.disabled = !get("can").redo;
   };
   const load = async () => {
-    const frame = get("frame"), mine = ++turn, own = frame.listed, bands = frame.bands || [];
-    const z = await lm.floats(frame.logits);
+    const frame = get("frame"), mine = ++turn, bands = frame.bands || [];
+    const z = await lm.floats(frame.logits), own = frame.listed && new Uint32Array((await lm.floats(frame.listed)).buffer);
     if (mine !== turn) return;
     const all = new Float32Array(z.length + bands.length);
     all.set(z);
     bands.forEach((b, k) => { all[z.length + k] = b.at; });
-    const where = own && new Map(own.map((id, i) => [id, i])), index = (id) => (own ? where.get(id) ?? -1 : id >= 0 && id < z.length ? id : -1);
+    const index = (id) => (own ? own.indexOf(id) : id < z.length ? id : -1);
     list = { z: all, size: z.length, bands, grid, index, id: (i) => (own ? own[i] ?? -1 : i),
       context: frame.ids.map(index).filter((i) => i >= 0) };
     counts = null;

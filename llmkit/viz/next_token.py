@@ -103,7 +103,7 @@ class NextToken(View):
         if scores.logits is not None:
             check_shape("scores.logits", scores.logits, "V", V=len(vocab))
         self._filters, self._ask = filters, ask
-        self._scores, self._writing = scores, False
+        self._scores, self._writing = scores, True
         self._past: list[tuple] = []
         self._future: list[tuple] = []
         super().__init__(
@@ -114,6 +114,7 @@ class NextToken(View):
             seed=seed,
             live=ask is not None,
         )
+        self._writing = False
 
     # --- reading back ------------------------------------------------------------
     @property
@@ -182,12 +183,14 @@ class NextToken(View):
     @traitlets.observe("action")
     def _acted(self, change):
         what = change["new"]
-        if self._ask is None or self._scores.logits is None and what["do"] == "append":
+        if self._ask is None:
             return
-        if what["do"] == "append":
+        if what["do"] == "append" and self._scores.logits is not None:
             self.append(int(what["id"]), str(what.get("how", "clicked")))
-        elif what["do"] in ("undo", "redo"):
-            getattr(self, what["do"])()
+        elif what["do"] == "undo":
+            self.undo()
+        elif what["do"] == "redo":
+            self.redo()
 
     @traitlets.validate("settings")
     def _valid(self, proposal):
@@ -316,7 +319,7 @@ class NextToken(View):
         frame = dict(state["frame"])
         if self._scores.logits is not None:
             listed, bands = compress(self.logits, self.ids, grid)
-            frame |= {"listed": listed.tolist(), "bands": bands}
+            frame |= {"listed": listed.astype(np.uint32).tobytes(), "bands": bands}
             frame["logits"] = self.logits[listed].tobytes()
             state["vocab"] = [self.vocab[i] for i in listed]
         empty = {"action": {}, "live": False, "can": {"undo": False, "redo": False}}

@@ -1,0 +1,88 @@
+"""The live playground: the logits of the model alone, whatever was typed before."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from llmkit.explore.next_token import Reader, next_token, token_text
+from llmkit.models import GPT, GPTConfig, Llama, LlamaConfig
+from llmkit.tokenizers import ByteBPETokenizer, CharTokenizer, WordPieceTokenizer
+
+TEXT = "the cat sat on the mat. the dog sat on the log. caf\u00e9 \U0001f98a!\n" * 20
+CONTEXT = 12
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return ByteBPETokenizer.train([TEXT], vocab_size=300)
+
+
+@pytest.fixture(scope="module", params=["gpt", "llama"])
+def model(request, tokenizer):
+    torch.manual_seed(0)
+    sizes = {"d_model": 24, "n_heads": 4, "n_layers": 2, "context_length": CONTEXT}
+    if request.param == "gpt":
+        return GPT(GPTConfig(vocab_size=tokenizer.vocab_size, **sizes)).eval()
+    return Llama(LlamaConfig(vocab_size=tokenizer.vocab_size, **sizes)).eval()
+
+
+def alone(model, ids):
+    with torch.no_grad():
+        return model(torch.tensor([ids[-CONTEXT:]])).logits[0, -1].numpy()
+
+
+def test_typing_reads_only_what_changed_and_scores_the_same(model, tokenizer):
+    reader = Reader(model, tokenizer)
+    typed = ["t", "the", "the cat", "the cat sat", "the dog", "the", "x", TEXT[:60]]
+    for text in [*typed, *reversed(typed)]:
+        scores = reader.ask(text)
+        assert scores.ids == tokenizer.encode(text)
+        np.testing.assert_allclose(scores.logits, alone(model, scores.ids), atol=1e-5)
+    assert "reads the last 12 tokens" in reader.ask(TEXT[:60]).note
+
+
+def test_clicked_tokens_are_appended_as_they_are(model, tokenizer):
+    view = next_token(model, tokenizer, "the cat")
+    ids = view.ids
+    half = tokenizer.encode("\U0001f98a"[0])[0]
+    view.append(half)  # perhaps only a part of a character
+    assert view.ids == [*ids, half]
+    np.testing.assert_allclose(view.logits, alone(model, view.ids), atol=1e-5)
+    view.undo()
+    assert (view.text, view.ids) == ("the cat", ids)
+
+
+def test_a_transformers_model_and_tokenizer_work_too(tokenizer, tmp_path):
+    from transformers import PreTrainedTokenizerFast
+
+    torch.manual_seed(0)
+    sizes = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": CONTEXT}
+    other = GPT2LMHeadModel(GPT2Config(vocab_size=tokenizer.vocab_size, **sizes)).eval()
+    path = tokenizer.save(tmp_path / "tokenizer.json")
+    theirs = PreTrainedTokenizerFast(tokenizer_file=str(path))
+    view = next_token(other, theirs, "the cat", temperature=0.5)
+    np.testing.assert_allclose(view.logits, alone(other, view.ids), atol=1e-5)
+    view.text = TEXT[:60]
+    np.testing.assert_allclose(view.logits, alone(other, view.ids), atol=1e-5)
+
+
+def test_the_empty_text(model, tokenizer):
+    view = next_token(model, tokenizer, "")
+    assert "at least one token" in view.frame["note"]
+    view.text = "the"
+    assert view.distribution.sum() == pytest.approx(1)
+
+
+def test_labels_of_every_kind_of_token(tokenizer):
+    part = next(i for i in range(256) if tokenizer.token_bytes(i) == b"\xe2")
+    assert token_text(tokenizer, part) == "<E2>"
+    assert token_text(tokenizer, tokenizer.encode(" the")[0]) == " the"
+    assert token_text(tokenizer, 10**6) == "[unused 1000000]"
+    assert token_text(CharTokenizer.train(["ab"]), 0)
+    assert token_text(WordPieceTokenizer.train([TEXT], vocab_size=90), 20)
+
+
+def test_the_wrong_type_of_text_is_named(model, tokenizer):
+    with pytest.raises(TypeError, match="text must be str; got int"):
+        next_token(model, tokenizer, 3)
