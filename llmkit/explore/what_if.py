@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from llmkit.checks import check_positive, check_type
+from llmkit.explore.given import own_model, own_tokenizer
 from llmkit.models import GPT, Llama
 from llmkit.trace.interventions import (
     AttentionChange,
@@ -20,7 +21,7 @@ from llmkit.trace.interventions import (
     changed_attention,
 )
 from llmkit.trace.qkv import LayerQKV, recorded_qkv
-from llmkit.trace.tokens import TokenLists, as_tokenizer, read_tokens, token_label
+from llmkit.trace.tokens import TokenLists, read_tokens, token_label
 from llmkit.viz.what_if import WhatIf, changed_mask, numbers
 
 _SHOWN = 6  # next tokens
@@ -55,7 +56,7 @@ def what_if(
     """
     check_type("text", text, str)
     check_positive("longest", longest)
-    session = Session(_ours(model), as_tokenizer(tokenizer), text, longest)
+    session = Session(own_model(model), own_tokenizer(tokenizer), text, longest)
     layers = attention_layers(session.model)
     for name, value, size in (
         ("layer", layer, len(layers)),
@@ -264,12 +265,3 @@ def _cpu(records: list[LayerQKV]) -> list[LayerQKV]:
         )
         for r in records
     ]
-
-
-def _ours(model: nn.Module) -> nn.Module:
-    """Bring a model of `transformers` over; leave one of the kit as it is."""
-    if hasattr(model, "blocks"):
-        return model
-    from llmkit.hub import from_hf
-
-    return from_hf(model).eval()

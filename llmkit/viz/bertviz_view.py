@@ -70,24 +70,27 @@ class BertVizView(View):
         if self.view == "model":
             return self._grid_figure(part, size)
         layer, heads = self._shown()
+        least = 0.25 if len(heads) > 1 else 0.03
         figure, axes = new_figure(4.6, 0.6 + 0.22 * size)
         for head in heads:
-            _lines(axes, part["attn"][layer][head], colour(head), 1 / len(heads))
+            _lines(axes, part["attn"][layer][head], colour(head), least)
         _words(axes, part)
         shown = "all heads" if len(heads) == len(self._heads()) else f"heads {heads}"
-        axes.set_title(f"layer {self._layers()[layer]}, {shown}", fontsize=9)
+        axes.set_title(
+            f"layer {self._layers()[layer]}, {shown}, weights from {least}", fontsize=9
+        )
         return figure
 
     def _grid_figure(self, part: dict, size: int):
         layers, heads = self._layers(), self._heads()
-        width, height = 0.55 * len(heads), (0.2 + 0.035 * size) * len(layers)
+        width, height = 0.55 * len(heads), (0.25 + 0.03 * size) * len(layers)
         grid = {"squeeze": False}
         figure, axes = new_figure(
             width + 0.5, height + 0.4, len(layers), len(heads), **grid
         )
         for i, row in enumerate(axes):
             for j, small in enumerate(row):
-                _lines(small, part["attn"][i][j], colour(layers[i]), 1.0)
+                _lines(small, part["attn"][i][j], colour(layers[i]), 0.1)
                 small.set_title(f"head {heads[j]}" if i == 0 else "", fontsize=7)
             row[0].set_ylabel(f"layer {layers[i]}", fontsize=7)
         for small in axes.flat:
@@ -116,18 +119,21 @@ class BertVizView(View):
         return layer, list(chosen)
 
 
-def _lines(axes, rows, hue: str, strength: float) -> None:
-    """Join each query, on the left, to each key, on the right."""
+def _lines(axes, rows, hue: str, least: float) -> None:
+    """Join each query, on the left, to each key, on the right, from a weight on."""
     from matplotlib.collections import LineCollection
     from matplotlib.colors import to_rgba
 
     lines, colours = [], []
     for i, row in enumerate(rows):
         for j, weight in enumerate(row):
-            if weight > 0.005:
+            if weight >= least:
                 lines.append([(0, i), (1, j)])
-                colours.append(to_rgba(hue, min(1.0, weight * max(strength, 0.25))))
-    axes.add_collection(LineCollection(lines, colors=colours, linewidths=1.2))
+                colours.append(to_rgba(hue, round(min(1.0, 0.15 + weight), 1)))
+    # few shades and no smoothing: the picture is stored in notebooks and must be small
+    axes.add_collection(
+        LineCollection(lines, colors=colours, linewidths=1, antialiaseds=False)
+    )
 
 
 def _words(axes, part: dict) -> None:
