@@ -202,6 +202,13 @@ def _read_tokenizer(folder: Path) -> Tokenizer:
 
 
 def _borrow_tokenizer(folder: Path) -> Tokenizer:
+    # asked without any file, transformers would make an empty tokenizer
+    files = ("tokenizer.json", "vocab.json", "vocab.txt", "*.spm", "*.model")
+    if not any(any(folder.glob(pattern)) for pattern in files):
+        raise FileNotFoundError(
+            f"{folder} has no tokenizer: none of {', '.join(files)}. Save one with "
+            "save_pretrained(model, tokenizer, folder)"
+        )
     from transformers import AutoTokenizer
 
     try:
