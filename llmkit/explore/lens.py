@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llmkit.explore.given import own_model, own_tokenizer
-from llmkit.trace.lens import lens_cost, logit_lens
+from llmkit.trace.lens import lens_cost, logit_lens, read_streams
 from llmkit.viz.logit_lens import LogitLens
 
 # multiplications that a laptop does in a quarter of a second
@@ -38,11 +38,18 @@ def lens(
     """
     model, tokenizer = own_model(model), own_tokenizer(tokenizer)
 
+    read = {}  # the last text and its streams: pointing elsewhere reads nothing again
+
     def look(text: str, watch: Sequence[str], columns=None) -> dict:
-        length = len(tokenizer(text).ids)
+        ids = tokenizer(text).ids
+        length = len(ids)
+        if ids and read.get("ids") != ids:
+            read.update(ids=ids, streams=read_streams(model, ids))
         if columns is None and lens_cost(model, length) > _AT_ONCE:
             columns = [length - 1]
-        found = logit_lens(model, tokenizer, text, top, watch, columns)
+        found = logit_lens(
+            model, tokenizer, text, top, watch, columns, read.get("streams")
+        )
         ids = sorted(found.label)
         place = {token: index for index, token in enumerate(ids)}
         return {

@@ -41,6 +41,7 @@ def logit_lens(
     top: int = 5,
     watch: Sequence[str] = (),
     columns: Sequence[int] | None = None,
+    streams: tuple[list[str], list[Tensor]] | None = None,
 ) -> Lens:
     """Ask every layer for its answer.
 
@@ -51,6 +52,7 @@ def logit_lens(
         top: k, how many tokens to keep for each cell.
         watch: tokens whose probability is followed, each as text that is one token.
         columns: the positions to compute; None: all.
+        streams: what `read_streams` returned for this text, to save the forward pass.
 
     Returns:
         The `Lens`.
@@ -72,11 +74,10 @@ def logit_lens(
     if not encoding.ids:
         raise ValueError("text must give at least one token; got an empty text")
     chosen = list(range(len(encoding.ids))) if columns is None else list(columns)
-    ids = torch.tensor([encoding.ids], device=next(model.parameters()).device)
     watched = [one_token(tokenizer, word) for word in watch]
-    rows, streams = _streams(model, ids)
+    rows, stream = streams or read_streams(model, encoding.ids)
     with torch.inference_mode():
-        x = torch.stack(streams)[:, chosen]  # (R, C, D)
+        x = torch.stack(stream)[:, chosen]  # (R, C, D)
         log_probs = _read_out(model, x).float().log_softmax(dim=-1)  # (R, C, V)
         probs = log_probs.exp()
         best = probs.topk(min(top, probs.shape[-1]), dim=-1)
@@ -141,8 +142,17 @@ def one_token(tokenizer, text: str) -> int:
     )
 
 
-def _streams(model, ids: Tensor) -> tuple[list[str], list[Tensor]]:
-    """Run the model and keep the stream after each attention and each MLP, (T, D)."""
+def read_streams(model, ids: Sequence[int]) -> tuple[list[str], list[Tensor]]:
+    """Run the model and keep the stream after each attention and each MLP.
+
+    Args:
+        model: a `GPT`, `Llama` or `BERT` of the kit.
+        ids: T token ids.
+
+    Returns:
+        R names and R streams, (T, D) each.
+    """
+    ids = torch.tensor([list(ids)], device=next(model.parameters()).device)
     middles: list[Tensor] = []
     hooks = []
     for block in model.blocks:
