@@ -186,6 +186,7 @@ def test_the_file_from_disk(page, guard, tmp_path):
                 assert q == "cut"
 
     agrees({})
+    assert root.locator(".nt-rest").inner_text().count("dropped") == 0
     slider = root.get_by_role("slider", name="Temperature")
     slider.focus()
     for _ in range(4):
