@@ -9,10 +9,13 @@ from types import ModuleType
 
 # view -> the module that holds a function of that name
 _VIEWS = {
+    "positions": "positions",
+    "embeddings": "embeddings",
     "next_token": "next_token",
     "attention": "attention",
     "lens": "lens",
     "steps": "qkv",
+    "tokens": "tokens",
     "what_if": "what_if",
 }
 

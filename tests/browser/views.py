@@ -17,6 +17,7 @@ from llmkit.tokenizers import ByteBPETokenizer, CharTokenizer
 torch.manual_seed(0)
 text = "The quick brown fox jumps over the lazy dog."
 letters = CharTokenizer.train([text, "é 🙂 abcdefghijklmnopqrstuvwxyz"])
+bytewise = ByteBPETokenizer.train(text * 3, 300, ["<|end|>"])
 gpt = GPT(GPTConfig(vocab_size=letters.vocab_size, d_model=32, n_heads=4, n_layers=3))
 gpt.eval()
 """
@@ -27,6 +28,7 @@ VIEWS = {
     "lens": "explore.lens(gpt, letters, text[:20], watch=['a', 'b'])",
     "next_token": "explore.next_token(gpt, letters, text[:20])",
     "steps": "explore.steps(gpt, letters, text[:9], layer=1, head=2)",
+    "tokens": "explore.tokens(text, {'bytes': bytewise, 'letters': letters})",
     "what_if": "explore.what_if(gpt, letters, text[:9])",
 }
 
