@@ -11,7 +11,7 @@ import torch
 
 from llmkit.checks import check_type
 from llmkit.decoding import Sampling
-from llmkit.tokenizers import Tokenizer
+from llmkit.trace.tokens import as_tokenizer, token_label
 from llmkit.viz.next_token import NextToken, Scores
 
 
@@ -53,11 +53,7 @@ class Reader:
     """
 
     def __init__(self, model, tokenizer):
-        if not isinstance(tokenizer, Tokenizer):
-            from llmkit.tokenizers.borrowed import BorrowedTokenizer
-
-            tokenizer = BorrowedTokenizer(tokenizer)
-        self.model, self.tokenizer = model, tokenizer
+        self.model, self.tokenizer = model, as_tokenizer(tokenizer)
         config = model.config
         self.room = getattr(config, "context_length", None) or getattr(
             config, "max_position_embeddings", math.inf
@@ -68,7 +64,7 @@ class Reader:
     def vocab(self) -> list[str]:
         """Return a label for every token that the model can say, V of them."""
         size = self.model.config.vocab_size
-        return [token_text(self.tokenizer, i) for i in range(size)]
+        return [self._label(i) for i in range(size)]
 
     def ask(self, source: str | list[int]) -> Scores:
         """Score the next token of a text, or of ids.
@@ -83,7 +79,7 @@ class Reader:
             text, ids = source, self.tokenizer.encode(source)
         else:
             text, ids = self.tokenizer.decode(source), list(source)
-        labels = [token_text(self.tokenizer, i) for i in ids]
+        labels = [self._label(i) for i in ids]
         start = self.tokenizer.bos_id
         note = ""
         read = ids
@@ -116,6 +112,12 @@ class Reader:
                 self._read = list(ids)
             return out.logits[0, -1].float().cpu().numpy()
 
+    def _label(self, token_id: int) -> str:
+        try:
+            return token_label(self.tokenizer, token_id)
+        except ValueError:  # the model's table has more rows than there are tokens
+            return f"[unused {token_id}]"
+
     def _device(self):
         return next(self.model.parameters()).device
 
@@ -137,26 +139,3 @@ def filtered(logits, ids: list[int], settings: dict) -> list[tuple]:
         (name, after[0].double().softmax(-1).numpy())
         for name, after in Sampling(**settings).steps(rows, text)
     ]
-
-
-def token_text(tokenizer: Tokenizer, token_id: int) -> str:
-    """Return the text a token stands for, with its bytes where it is no whole text.
-
-    Args:
-        tokenizer: any of the kit's tokenizers.
-        token_id: an id; one beyond the vocabulary gets a label of its own.
-
-    Returns:
-        A label, such as " fox" or "<E2><98>".
-    """
-    try:
-        token = tokenizer.id_to_token(token_id)
-    except ValueError:
-        return f"[unused {token_id}]"
-    if hasattr(tokenizer, "token_bytes"):
-        raw = tokenizer.token_bytes(token_id)
-        try:
-            return raw.decode("utf-8")
-        except UnicodeDecodeError:
-            return "".join(f"<{b:02X}>" for b in raw)
-    return token.replace("▁", " ").replace("Ġ", " ")
