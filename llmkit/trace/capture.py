@@ -82,7 +82,11 @@ def capture(
     kind = "encoder" if isinstance(model, BERT) else "decoder"
     if not ours:
         kind = "decoder" if _looks_back_only(output.attentions, model) else "encoder"
-    return _trace(kind, name, text, pair, read, output, found, "")
+    # the kit's name, or that of transformers; None where heads share nothing
+    n_kv_heads = getattr(model.config, "n_kv_heads", None) or getattr(
+        model.config, "num_key_value_heads", None
+    )
+    return _trace(kind, name, text, pair, read, output, found, "", n_kv_heads)
 
 
 def _run(
@@ -125,6 +129,7 @@ def _trace(
     output,
     parts: Parts | None,
     prefix: str,
+    n_kv_heads: int | None = None,
     encoder: Trace | None = None,
     cross_parts: Parts | None = None,
 ) -> Trace:
@@ -145,7 +150,7 @@ def _trace(
     attentions = stack(weights)
     across = None if prefix else getattr(output, "cross_attentions", None)
     n_heads = attentions.shape[1]
-    group = n_heads // (getattr(output, "n_kv_heads", None) or n_heads)
+    group = n_heads // (n_kv_heads or n_heads)
     return Trace(
         kind=kind,
         model_name=name,

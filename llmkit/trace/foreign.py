@@ -245,7 +245,6 @@ def _by_our_names(
         pooled=first("pooler_output"),
         nsp_logits=first("seq_relationship_logits"),
         cross_attentions=first("cross_attentions") if two_sided else None,
-        n_kv_heads=_n_kv_heads(model),
     )  # fmt: skip
     if found.last_hidden_state is None and states:
         found.last_hidden_state = states[-1]
@@ -270,10 +269,6 @@ def _has_vocabulary(out, model: nn.Module) -> bool:
     if logits is None:
         logits = getattr(out, "prediction_logits", None)
     return logits is not None and logits.dim() == 3
-
-
-def _n_kv_heads(model: nn.Module) -> int | None:
-    return getattr(model.config, "num_key_value_heads", None)
 
 
 def _as_parts(

@@ -135,6 +135,15 @@ class Trace:
                 )
             value = getattr(value, name)
             if value is None:
-                way = "; capture with parts=True" if "parts" in field else ""
-                raise ValueError(f"this model or call left no {field}{way}")
+                raise ValueError(f"this run left no {field}: {self._why_no(field)}")
         return value.numpy()
+
+    def _why_no(self, field: str) -> str:
+        if "parts" in field:
+            return "capture with parts=True"
+        if field == "logits" and self.kind == "encoder":
+            return (
+                f"this {self.model_name} has no masked-word head (MiniLM has none). "
+                'One that has: load_encoder("google-bert/bert-base-uncased")'
+            )
+        return f"{self.model_name} does not compute it"
