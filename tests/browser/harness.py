@@ -326,6 +326,8 @@ class Notebook:
         self.command("apputils:change-theme", theme=THEMES[name])
         light = "true" if name == "light" else "false"
         self.page.wait_for_function(f"document.body.dataset.jpThemeLight === '{light}'")
+        # a splash covers the page while the style sheet loads
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
         self.settle()
 
     def shot(self, name: str, locator=None) -> Path:
