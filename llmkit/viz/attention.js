@@ -301,12 +301,13 @@ function render({ model, el }) {
   }
 
   // --- the picture -----------------------------------------------------------------
+  const find = (side, at) => side.groups.findIndex((g) => g.includes(at));
   const font = (px) => `${px}px system-ui, "DejaVu Sans", sans-serif`;
   function paintPicture(theme) {
     const t = tab(), keep = shown(t), list = heads(), maps = list.map(([a, b]) => merged(t, a, b, keep));
     const W = ui.root.clientWidth - 26, wide = W >= 700 ? W - (cells.x0 + t.H * cells.cell + 26) : W;
     layout = { keep, maps, R: keep.rows.groups.length, C: keep.cols.groups.length };
-    const s = now(), find = (side, at) => side.groups.findIndex((g) => g.includes(at));
+    const s = now();
     layout.query = hover?.row ?? find(keep.rows, s.query);
     layout.key = hover ? hover.col ?? -1 : find(keep.cols, s.key);
     const mode = get("mode"), empty = !layout.R || !layout.C ? "No token is left to show." : maps.includes(null) ? "This layer is on its way." : "";
@@ -579,12 +580,13 @@ function render({ model, el }) {
   });
   const step = (dr, dc) => () => {
     hover = null;
-    const at = (now_, by, n) => (now_ < 0 ? 0 : clamp(now_ + by, 0, n - 1));
-    point(dr || layout.query < 0 ? at(layout.query, dr, layout.R) : layout.query, dc || layout.key < 0 ? at(layout.key, dc, layout.C) : layout.key);
+    const s = now(), { rows, cols } = layout.keep;
+    const go = (side, at, by) => { const i = find(side, at); return i < 0 ? 0 : clamp(i + by, 0, side.groups.length - 1); };
+    point(go(rows, s.query, dr), go(cols, s.key, dc));
   };
   lm.keys(picture, {
     ArrowUp: step(-1, 0), ArrowDown: step(1, 0), ArrowLeft: step(0, -1), ArrowRight: step(0, 1),
-    Enter: () => toggle(Math.max(0, layout.query), true),
+    Enter: () => toggle(Math.max(0, find(layout.keep.rows, now().query)), true),
     Escape: () => { hover = null; put({ queries: [] }); ui.say("no query kept"); },
   });
   function paintScale(theme) {
