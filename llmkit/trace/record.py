@@ -24,9 +24,9 @@ class Parts:
     q: Tensor  # (L, H, T, Dh)
     k: Tensor  # (L, H, S, Dh)
     v: Tensor  # (L, H, S, Dh)
-    q_before: Tensor  # (L, H, T, Dh)
-    k_before: Tensor  # (L, H, S, Dh)
     head_outputs: Tensor  # (L, H, T, Dh), the mixed values of each head
+    q_before: Tensor | None = None  # (L, H, T, Dh)
+    k_before: Tensor | None = None  # (L, H, S, Dh)
     attention_outputs: Tensor | None = None  # (L, T, D), what attention wrote
     mlp_outputs: Tensor | None = None  # (L, T, D), what the MLP wrote
     mid_states: Tensor | None = None  # (L, T, D), the stream between the two

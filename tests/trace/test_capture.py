@@ -157,6 +157,91 @@ def test_decoder_reads_the_target_one_step_late(pairs, tokenizer):
         assert _capture(kind, ours, tokenizer).ids == trace.ids
 
 
+SIZES = {
+    "hidden_size": 32,
+    "num_attention_heads": 4,
+    "num_hidden_layers": 2,
+    "intermediate_size": 40,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+# families that the kit does not write out: caps, sinks, shared layers, relative
+# positions, experts, layers in lists of lists
+OTHERS = {
+    "Gemma2": {**SIZES, "num_key_value_heads": 2, "head_dim": 8},
+    "GptOss": {
+        **SIZES, "num_key_value_heads": 2, "head_dim": 8, "num_local_experts": 4
+    },
+    "GPTNeoX": SIZES,
+    "Albert": {**SIZES, "embedding_size": 16},
+    "ModernBert": {**SIZES, "cls_token_id": 1, "sep_token_id": 2},
+    "T5": {
+        "d_model": 32, "num_heads": 4, "d_kv": 8, "num_layers": 2,
+        "num_decoder_layers": 3, "d_ff": 40, "decoder_start_token_id": 0,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", OTHERS)
+def test_families_that_the_kit_does_not_have(family, tokenizer):
+    import transformers
+
+    settings = {**OTHERS[family], "vocab_size": tokenizer.vocab_size}
+    config = getattr(transformers, f"{family}Config")(**settings)
+    kind = "ForConditionalGeneration" if family == "T5" else "Model"
+    model = getattr(transformers, f"{family}{kind}")(config).eval()
+    target = "the box" if family == "T5" else None
+    plain, open_ = (
+        capture(model, tokenizer, TEXT, target=target, parts=p) for p in (False, True)
+    )
+    # listening inside must not change what the model computes
+    torch.testing.assert_close(plain.attentions, open_.attentions)
+    torch.testing.assert_close(plain.last_hidden_state, open_.last_hidden_state)
+    mixed = open_.attentions @ open_.parts.v
+    torch.testing.assert_close(mixed, open_.parts.head_outputs, rtol=1e-4, atol=1e-5)
+    if family == "T5":
+        assert (plain.n_layers, plain.encoder.n_layers) == (3, 2)
+        across = open_.cross_attentions @ open_.cross_parts.v
+        torch.testing.assert_close(across, open_.cross_parts.head_outputs)
+
+
+def test_a_model_without_attention_says_so(tokenizer):
+    from transformers import MambaConfig, MambaModel
+
+    config = MambaConfig(vocab_size=264, hidden_size=16, num_hidden_layers=1)
+    with pytest.raises(RuntimeError, match="no list of layers with attention"):
+        capture(MambaModel(config), tokenizer, TEXT)
+
+
+def test_a_model_that_cannot_be_switched_says_so(tokenizer):
+    from transformers import BloomConfig, BloomModel
+
+    model = BloomModel(BloomConfig(vocab_size=264, hidden_size=16, n_layer=1, n_head=2))
+    assert capture(model, tokenizer, TEXT).n_heads == 2
+    with pytest.raises(RuntimeError, match=r"not let its attention be switched"):
+        capture(model, tokenizer, TEXT, parts=True)
+
+
+def test_two_models_at_the_same_time(pairs, tokenizer):
+    models = [pairs["GPT-2"][1], pairs["Qwen 2"][1]]
+    expected = [capture(m, tokenizer, TEXT, parts=True).parts.q for m in models]
+    wrong = []
+
+    def work(n):
+        for _ in range(10):
+            found = capture(models[n], tokenizer, TEXT, parts=True).parts.q
+            if found.shape != expected[n].shape or not torch.equal(found, expected[n]):
+                wrong.append(n)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
 # --- tokens
 
 
