@@ -10,6 +10,7 @@ from types import ModuleType
 # view -> the module that holds a function of that name
 _VIEWS = {
     "positions": "positions",
+    "block": "block",
     "embeddings": "embeddings",
     "next_token": "next_token",
     "attention": "attention",

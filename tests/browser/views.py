@@ -24,6 +24,7 @@ gpt.eval()
 
 # name -> code whose last line is the view
 VIEWS = {
+    "block": "explore.block(n_layers=6, d_model=16, residual=False)",
     "attention": "explore.attention(gpt, letters, text[:20])",
     "lens": "explore.lens(gpt, letters, text[:20], watch=['a', 'b'])",
     "next_token": "explore.next_token(gpt, letters, text[:20])",
