@@ -1,6 +1,6 @@
 """Real models in and out: built in, from a folder, or from the Hugging Face Hub."""
 
-from llmkit.hub.configs import hf_config
+from llmkit.hub.configs_out import hf_config
 from llmkit.hub.convert import from_hf, from_state, to_hf_state_dict
 from llmkit.hub.loading import (
     load_decoder,

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from llmkit.checks import check_type
-from llmkit.hub.configs import config_in, model_type
+from llmkit.hub.configs import config_in
+from llmkit.hub.configs_out import model_type
 from llmkit.hub.families import FAMILIES, Family, State
 from llmkit.models import (
     BERT,

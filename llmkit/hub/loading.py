@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from llmkit.checks import check_type
-from llmkit.hub.configs import hf_config
+from llmkit.hub.configs_out import hf_config
 from llmkit.hub.convert import from_state, to_hf_state_dict
 from llmkit.hub.places import find_folder
 from llmkit.models import BERT, GPT, Llama, Seq2Seq
