@@ -179,8 +179,16 @@ function render({ model, el }) {
     if (!now) return;
     cell = lm.clamp(Math.floor(400 / Math.max(n, 1)), 20, 44);
     const inner = n * cell, columns = get("outcome").final ? 2 : 1;
-    const ctx = lm.fit(canvas, left + inner + 14 + columns * 62, top + inner + 6);
-    ctx.font = "12px system-ui, 'DejaVu Sans', sans-serif";
+    const font = "12px system-ui, 'DejaVu Sans', sans-serif";
+    const measure = canvas.getContext("2d");
+    measure.font = font;
+    const wide = Math.min(90, Math.max(0, ...labels.map((x) => measure.measureText(lm.clip(x, 11)).width)));
+    left = wide + 18;
+    top = Math.max(34, wide * 0.75 + 14);
+    // the last slanted label leans over the column beside the map
+    const beside = left + inner + 16 + Math.max(0, wide * 0.75 - cell / 2);
+    const ctx = lm.fit(canvas, beside + columns * 66, top + inner + 6);
+    ctx.font = font;
     ctx.textBaseline = "middle";
     for (let i = 0; i < n; i++) {
       const y = top + i * cell, mid = y + cell / 2, much = changed(i) > 0.0005;
@@ -202,16 +210,16 @@ function render({ model, el }) {
       ctx.textAlign = "left";
       ctx.fillStyle = much ? theme.mark : theme.muted;
       const cos = get("silent") ? "dropped" : lm.fmt(cosine(now.out, before.out, i, dv), 2);
-      ctx.fillText(cos, left + inner + 10, mid);
-      if (columns > 1) ctx.fillText(lm.fmt(get("outcome").final[i], 2), left + inner + 72, mid);
+      ctx.fillText(cos, beside, mid);
+      if (columns > 1) ctx.fillText(lm.fmt(get("outcome").final[i], 2), beside + 62, mid);
     }
     ctx.fillStyle = theme.muted;
     ctx.textAlign = "left";
-    ctx.fillText("output", left + inner + 10, top - 24);
-    ctx.fillText("cosine", left + inner + 10, top - 9);
+    ctx.fillText("output", beside, top - 24);
+    ctx.fillText("cosine", beside, top - 9);
     if (columns > 1) {
-      ctx.fillText("last layer", left + inner + 72, top - 24);
-      ctx.fillText("cosine", left + inner + 72, top - 9);
+      ctx.fillText("last layer", beside + 62, top - 24);
+      ctx.fillText("cosine", beside + 62, top - 9);
     }
     ctx.strokeStyle = theme.mark;
     ctx.lineWidth = 2;
