@@ -11,6 +11,7 @@ from types import ModuleType
 _VIEWS = {
     "positions": "positions",
     "block": "block",
+    "cost": "cost",
     "embeddings": "embeddings",
     "next_token": "next_token",
     "attention": "attention",

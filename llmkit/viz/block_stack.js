@@ -18,7 +18,7 @@ function render({ model, el }) {
   const note = lm.h("p", { class: "bs-note" });
   ui.body.append(
     lm.h("div", { class: "lm-bar" }, Object.values(parts).map((p) => p.node), norm.node, all),
-    fresh ? lm.h("div", { class: "lm-bar" }, scaled.node, still ? null : [gain.node, layers.node]) : null,
+    ...(fresh ? [lm.h("div", { class: "lm-bar" }, scaled.node, still ? null : [gain.node, layers.node])] : []),
     lm.h("div", { class: "bs-row" }, charts.map((c) => lm.h("figure", {}, lm.h("figcaption", {}, c.title), c.canvas))),
     lm.h("p", { class: "bs-note lm-muted" }, lm.h("span", { class: "bs-key" }), "now", lm.h("span", { class: "bs-key bs-usual" }), "all parts in place"),
     note);
