@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 
 
 class Source:
@@ -43,7 +44,7 @@ def show_source(thing, docstring: bool = False) -> Source:
         text = _without_docstring(thing, text)
     module = getattr(thing, "__module__", None) or thing.__name__
     name = getattr(thing, "__qualname__", "")
-    return Source(inspect.cleandoc(text) + "\n", f"{module}.{name}".rstrip("."))
+    return Source(textwrap.dedent(text).strip() + "\n", f"{module}.{name}".rstrip("."))
 
 
 def alt(text: str) -> None:
@@ -60,7 +61,6 @@ def alt(text: str) -> None:
 def _without_docstring(thing, text: str) -> str:
     """Cut the first docstring out of a source text, quotes and all."""
     import ast
-    import textwrap
 
     if not getattr(thing, "__doc__", None):
         return text
