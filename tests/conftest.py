@@ -1,0 +1,29 @@
+"""What all tests share: which of them can run here, and saying so."""
+
+import os
+
+import pytest
+
+
+def pytest_collection_modifyitems(items):
+    gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if gpu:
+        import torch
+
+        if not torch.cuda.is_available():
+            for item in gpu:
+                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+    for item in items:
+        if item.get_closest_marker("network") and not os.environ.get("LLMKIT_NETWORK"):
+            reason = "set LLMKIT_NETWORK=1 to let tests use the network"
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_terminal_summary(terminalreporter):
+    skipped = {
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", ())
+        if "tests/browser/" in report.nodeid and isinstance(report.longrepr, tuple)
+    }
+    for reason in sorted(skipped):
+        terminalreporter.line(f"The browser tests were skipped: {reason}")
