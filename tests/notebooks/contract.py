@@ -279,7 +279,7 @@ def own_names(book: Book) -> Iterator[str]:
         for node in ast.walk(tree):
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
                 if node.name in exported:
-                    yield f"cell {place}: llmkit exports {node.name}; use my_{node.name}"
+                    yield f"cell {place}: llmkit exports {node.name}: use my_…"
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 if node.id in brought:
                     yield f"cell {place}: {node.id} was imported; choose another name"
