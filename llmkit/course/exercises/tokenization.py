@@ -188,7 +188,7 @@ def _merge_cases():
 # --- encode_word -------------------------------------------------------------------
 
 
-def _encode_word(word, merges):
+def _encode_tokenizer(word, merges):
     alphabet = byte_characters()
 
     def shown(token):
@@ -202,7 +202,7 @@ def _encode_word(word, merges):
     return [tokenizer.token_bytes(i) for i in tokenizer.encode(word)]
 
 
-def _encode_by_rank(word, merges):
+def _encode_word(word, merges):
     tokens = [bytes([b]) for b in word.encode("utf-8")]
     ranks = {tuple(pair): rank for rank, pair in enumerate(merges)}
     while True:
@@ -311,7 +311,7 @@ def _word_cases():
 # --- wordpiece ---------------------------------------------------------------------
 
 
-def _wordpiece(word, vocab):
+def _wordpiece_tokenizer(word, vocab):
     names = dict.fromkeys(["[UNK]", *sorted(vocab)])
     tokenizer = WordPieceTokenizer(
         {token: i for i, token in enumerate(names)}, lowercase=False
@@ -319,7 +319,7 @@ def _wordpiece(word, vocab):
     return [tokenizer.id_to_token(i) for i in tokenizer.encode(word)]
 
 
-def _wordpiece_loop(word, vocab):
+def _wordpiece(word, vocab):
     pieces, start = [], 0
     while start < len(word):
         mark = "##" if start else ""
@@ -373,7 +373,7 @@ def _no_prefix(word, vocab):
 
 
 def _prefix_lost_in_output(word, vocab):
-    return [p.removeprefix("##") for p in _wordpiece_loop(word, vocab)]
+    return [p.removeprefix("##") for p in _wordpiece(word, vocab)]
 
 
 def _shortest(word, vocab):
@@ -586,7 +586,7 @@ EXERCISES = [
         signature="encode_word(word, merges)",
         reference=_encode_word,
         cases=_word_cases,
-        right=(_encode_by_rank, _encode_in_order),
+        right=(_encode_tokenizer, _encode_in_order),
         mistakes=(
             Mistake(
                 "characters",
@@ -630,7 +630,7 @@ EXERCISES = [
         signature="wordpiece(word, vocab)",
         reference=_wordpiece,
         cases=_piece_cases,
-        right=(_wordpiece_loop, _wordpiece_shrinking),
+        right=(_wordpiece_tokenizer, _wordpiece_shrinking),
         mistakes=(
             Mistake(
                 "no ##",
