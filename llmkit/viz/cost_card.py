@@ -20,7 +20,7 @@ font-variant-numeric:tabular-nums}
 border-bottom:1px solid #8888}
 .cost-card th:first-child{text-align:left;font-weight:400}
 .cost-card thead th{font-weight:600}
-.cost-card .cost-bar{display:inline-block;height:.8em;background:#0072B2}
+.cost-card .cost-bar{float:left;height:.8em;background:#0072B2}
 .cost-card caption{text-align:left;font-weight:600;padding:4px 0}
 """
 _SCRIPT = """
@@ -39,7 +39,8 @@ const big = (x, units) => { let i = 0;
 const show = () => { const t = Math.round(2 ** input.value);
   const text = t.toLocaleString("en") + " tokens: "
     + (d.cache_bytes === null ? "" : "cache "
-    + big(d.cache_bytes * t, ["B","kB","MB","GB","TB"]) + ", ") + "reading them " + big(d.constant + d.linear * t + d.square * t * t,
+    + big(d.cache_bytes * t, ["B","kB","MB","GB","TB"]) + ", ") + "reading them "
+    + big(d.constant + d.linear * t + d.square * t * t,
     ["FLOP","kFLOP","MFLOP","GFLOP","TFLOP","PFLOP"]);
   out.textContent = text; input.setAttribute("aria-valuetext", text); };
 input.addEventListener("input", show); show();
