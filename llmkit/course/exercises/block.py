@@ -121,7 +121,7 @@ LAYER_NORM = Exercise(
         ),
         Mistake(
             "eps outside the root",
-            "The eps is added after the square root. It belongs inside, to the variance; "
+            "The eps comes after the square root. It belongs inside, to the variance; "
             "with a large eps the difference shows.",
             _norm_with(lambda v, u, e: v.sqrt() + e),
         ),
@@ -196,7 +196,7 @@ GELU = Exercise(
         ),
         Mistake(
             "sigmoid",
-            "This is x · sigmoid(1.702 x), a stand-in for GELU that is off by up to 0.02. "
+            "This is x · sigmoid(1.702 x), off by up to 0.02 from GELU. "
             "The exact one uses `torch.erf`.",
             lambda x: x * torch.sigmoid(1.702 * x),
         ),
