@@ -185,11 +185,11 @@ class NextToken(View):
         what = change["new"]
         if self._ask is None:
             return
-        if what["do"] == "append" and self._scores.logits is not None:
+        if what.get("do") == "append" and self._scores.logits is not None:
             self.append(int(what["id"]), str(what.get("how", "clicked")))
-        elif what["do"] == "undo":
+        elif what.get("do") == "undo":
             self.undo()
-        elif what["do"] == "redo":
+        elif what.get("do") == "redo":
             self.redo()
 
     @traitlets.validate("settings")
