@@ -24,6 +24,7 @@ function render({ model, el }) {
       const text = document.createElement("span");
       input.type = "radio";
       input.name = `${id}-${q}`;
+      input.setAttribute("data-lm-suppress-shortcuts", "true");
       text.innerHTML = choice;
       input.addEventListener("change", () => {
         const answers = [...model.get("answers")];
@@ -60,7 +61,7 @@ function render({ model, el }) {
 
   model.on("change:answers", draw);
   // arrow keys move between the choices; JupyterLab must not take them
-  box.dataset.lmSuppressShortcuts = "true";
+  box.addEventListener("keydown", (event) => event.stopPropagation());
   el.append(box);
   draw();
   box.dataset.ready = "true";

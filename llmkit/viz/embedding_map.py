@@ -101,8 +101,8 @@ class EmbeddingMap(View):
         if places is None:
             places, shares = principal_axes(table)
             share = float(shares.sum())
-        check_shape("places", places, "V 2", V=size["V"])
         self.places = np.asarray(places, np.float64)
+        check_shape("places", self.places, "V 2", V=size["V"])
         middle = (self.places.max(0) + self.places.min(0)) / 2
         reach = float(np.abs(self.places - middle).max()) or 1.0
         steps = np.rint((self.places - middle) / reach * 32767).astype("<i2")
