@@ -235,9 +235,9 @@ def _lines(cut: Pieces, most: int) -> list[list[tuple]]:
 
 def _frame(cut: Pieces) -> dict:
     """Pack a cut for the browser: each different token is named once."""
+    named = dict(zip(cut.ids, zip(cut.labels, cut.data, strict=True), strict=True))
     names = {
-        str(token_id): [visible(label), data.hex(" ")]
-        for token_id, label, data in zip(cut.ids, cut.labels, cut.data, strict=True)
+        str(i): [visible(label), data.hex(" ")] for i, (label, data) in named.items()
     }
     return {
         "ids": np.asarray(cut.ids, np.uint32).tobytes(),
