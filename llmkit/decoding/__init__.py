@@ -1,5 +1,6 @@
 """Choosing tokens: filters on a distribution, and loops that draw from it."""
 
+from llmkit.decoding.beam import BeamSearch, Hypothesis, beam_search
 from llmkit.decoding.filters import (
     Sampling,
     min_p,
@@ -14,7 +15,10 @@ from llmkit.decoding.filters import (
 from llmkit.decoding.generate import choose, generate, left_pad, stream
 
 __all__ = [
+    "BeamSearch",
+    "Hypothesis",
     "Sampling",
+    "beam_search",
     "choose",
     "generate",
     "left_pad",
