@@ -11,6 +11,7 @@ from types import ModuleType
 _VIEWS = {
     "positions": "positions",
     "block": "block",
+    "compare": "compare",
     "cost": "cost",
     "embeddings": "embeddings",
     "next_token": "next_token",

@@ -20,12 +20,14 @@ letters = CharTokenizer.train([text, "é 🙂 abcdefghijklmnopqrstuvwxyz"])
 bytewise = ByteBPETokenizer.train(text * 3, 300, ["<|end|>"])
 gpt = GPT(GPTConfig(vocab_size=letters.vocab_size, d_model=32, n_heads=4, n_layers=3))
 gpt.eval()
+small = GPT(GPTConfig(vocab_size=bytewise.vocab_size, d_model=16, n_layers=2))
 """
 
 # name -> code whose last line is the view
 VIEWS = {
     "block": "explore.block(n_layers=6, d_model=16, residual=False)",
     "attention": "explore.attention(gpt, letters, text[:20])",
+    "compare": "explore.compare(gpt, letters, small, bytewise, text[:20])",
     "lens": "explore.lens(gpt, letters, text[:20], watch=['a', 'b'])",
     "next_token": "explore.next_token(gpt, letters, text[:20])",
     "steps": "explore.steps(gpt, letters, text[:9], layer=1, head=2)",
