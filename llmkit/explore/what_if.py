@@ -21,6 +21,7 @@ from llmkit.trace.interventions import (
     changed_attention,
 )
 from llmkit.trace.qkv import LayerQKV, recorded_qkv
+from llmkit.trace.running import running
 from llmkit.trace.tokens import TokenLists, read_tokens, token_label
 from llmkit.viz.what_if import WhatIf, changed_mask, numbers
 
@@ -141,9 +142,9 @@ class Session:
         if len(tokens.ids) > self.longest:
             tokens = _first(tokens, self.longest)
         device = next(self.model.parameters()).device
-        # first the recorder, so that it sees the queries before they are changed
+        # the recorder comes before the change, so that it sees the queries as they were
         with (
-            torch.no_grad(),
+            running(self.model),
             recorded_qkv(self.model) as qkv,
             changed_attention(self.model, *changes),
         ):
