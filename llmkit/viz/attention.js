@@ -5,7 +5,7 @@ function render({ model, el }) {
     ["Enter", "in the grid: show this head; in the picture: add this query to the sum"],
     ["Shift + Enter", "in the grid: show this head as well (Shift + click does the same)"],
     ["Esc", "in the grid: show one head only; in the picture: forget the queries"]] });
-  const get = (name) => model.get(name), put = ui.set, { clamp, h } = lm;
+  const get = (name) => model.get(name), put = ui.set, { clamp, h, clip, fmt } = lm, { floor, max, min, round } = Math;
   let tabs = [], turn = 0, hover = null, preview = null, exact = new Map(), vectors = new Map();
   let grid = null, heat = null, layout = null, cells = null, asked = 0;
 
@@ -21,7 +21,7 @@ function render({ model, el }) {
       const tab = { ...m, L, H, T, S, full, cols: m.columns || m.rows, seen: new Map(), layers: new Map() };
       tab.bytes = cut(L * H * (m.large ? m.thumb[0] * m.thumb[1] : full));
       if (m.large && get("_static")) {
-        const k = Math.min(16, S), n = L * H * T * k;
+        const k = min(16, S), n = L * H * T * k;
         tab.top = { k, places: new Uint16Array(cut(2 * n).slice().buffer), weights: cut(n) };
       }
       return tab;
@@ -105,6 +105,7 @@ function render({ model, el }) {
   const level = (w, most = 1) => ({
     linear: w, logarithm: w > 0 ? clamp(1 + Math.log10(w) / 4, 0, 1) : 0, "row maximum": most > 0 ? w / most : 0,
   })[get("scale")] ?? Math.sqrt(w);
+  const shade = (theme, w, most) => theme.ramp[round(clamp(level(min(w, 1), most), 0, 1) * 255)];
   const pins = () => {
     const s = now(), list = get("heads").filter(([a, b]) => a < tab().L && b < tab().H);
     return list.some(([a, b]) => a === s.layer && b === s.head) ? list : [[s.layer, s.head]];
@@ -117,7 +118,7 @@ function render({ model, el }) {
   const note = h("div", { class: "lm-att-note", role: "alert" });
   for (const [name, label] of [["text", "Text"], ["second", "Second text"]])
     if (get("editable").includes(name)) {
-      add(bar, name, (f) => lm.text(label, get(name), f, { size: 44 }));
+      add(bar, name, (f) => lm.text(label, get(name), f, { size: 64 }));
     }
   const tabsAt = h("span");
   bar2.append(tabsAt);
@@ -163,11 +164,11 @@ function render({ model, el }) {
   function thumbs(t, n) {
     const keep = shown(t), large = t.large, [th, tw] = t.thumb;
     const R = keep.rows.groups.length, C = keep.cols.groups.length;
-    const rows = large ? th : Math.min(n, R), cols = large ? tw : Math.min(n, C);
+    const rows = large ? th : min(n, R), cols = large ? tw : min(n, C);
     if (large) return { rows, cols, bytes: t.bytes };
     const toRow = new Int16Array(t.T).fill(-1), toCol = new Int16Array(t.S).fill(-1);
-    keep.rows.groups.forEach((g, r) => g.forEach((i) => { toRow[i] = Math.floor((r * rows) / R); }));
-    keep.cols.groups.forEach((g, c) => g.forEach((j) => { toCol[j] = Math.floor((c * cols) / C); }));
+    keep.rows.groups.forEach((g, r) => g.forEach((i) => { toRow[i] = floor((r * rows) / R); }));
+    keep.cols.groups.forEach((g, c) => g.forEach((j) => { toCol[j] = floor((c * cols) / C); }));
     const bytes = new Uint8Array(t.L * t.H * rows * cols);
     for (let k = 0, p = 0; k < t.L * t.H; k++)
       for (let i = 0; i < t.T; i++) {
@@ -181,7 +182,7 @@ function render({ model, el }) {
     return { rows, cols, bytes };
   }
   function drawThumbs(ctx, theme, t, cell, place) {
-    const arcs = get("grid") === "arcs", { rows, cols, bytes } = thumbs(t, arcs ? 24 : Math.min(cell * 2, 64));
+    const arcs = get("grid") === "arcs", { rows, cols, bytes } = thumbs(t, arcs ? 24 : min(cell * 2, 64));
     const levels = Array.from({ length: 256 }, (_, q) => level(lm.weight[q])), one = rows * cols;
     ctx.fillStyle = theme.bg;
     if (arcs) {
@@ -195,7 +196,7 @@ function render({ model, el }) {
           for (let i = 0; i < one; i++) {
             const v = levels[bytes[k * one + i]] * 8;
             if (v < bin || (v >= bin + 2 && bin < 6)) continue;
-            ctx.moveTo(x + 2, y + 1 + ((Math.floor(i / cols) + 0.5) * (cell - 4)) / rows);
+            ctx.moveTo(x + 2, y + 1 + ((floor(i / cols) + 0.5) * (cell - 4)) / rows);
             ctx.lineTo(x + cell - 4, y + 1 + (((i % cols) + 0.5) * (cell - 4)) / cols);
           }
           ctx.stroke();
@@ -207,7 +208,7 @@ function render({ model, el }) {
     if (!one) return;
     const sheet = new OffscreenCanvas(cols, rows * t.L * t.H), pen = sheet.getContext("2d");
     const image = pen.createImageData(cols, rows * t.L * t.H);
-    const ink = levels.map((v) => theme.ramp[Math.round(v * 255)]);
+    const ink = levels.map((v) => theme.ramp[round(v * 255)]);
     for (let i = 0; i < bytes.length; i++) {
       const c = ink[bytes[i]];
       image.data.set([c[0], c[1], c[2], 255], i * 4);
@@ -218,7 +219,7 @@ function render({ model, el }) {
   }
   function paintGrid(theme) {
     const t = tab(), W = ui.root.clientWidth - 26, side = W >= 700, list = order(t), sort = t.scores[get("sort")];
-    const cell = clamp(Math.floor(((side ? Math.min(W * 0.46, 520) : W) - 30) / t.H), 14, 56), tall = cell + (sort ? 24 : 0);
+    const cell = clamp(floor(((side ? min(W * 0.46, 520) : W) - 30) / t.H), 14, 56), tall = cell + (sort ? 24 : 0);
     const key = [turn, t.name, theme.name, cell, ...["scale", "grid", "sort", "hide_special", "pair", "containing", "group_words"].map(get)].join("|");
     const x0 = 26, y0 = 16, width = x0 + t.H * cell + 2, height = y0 + t.L * tall + 2;
     cells = { list, cell, tall, x0, y0, H: t.H };
@@ -226,23 +227,19 @@ function render({ model, el }) {
       const canvas = document.createElement("canvas"), ctx = lm.fit(canvas, width, height);
       ctx.fillStyle = theme.line;
       ctx.fillRect(x0 - 1, y0 - 1, t.H * cell, t.L * tall);
-      ctx.font = "10.5px system-ui, sans-serif";
-      const place = list.map((k, n) => [k, x0 + (n % t.H) * cell, y0 + Math.floor(n / t.H) * tall]);
+      const place = list.map((k, n) => [k, x0 + (n % t.H) * cell, y0 + floor(n / t.H) * tall]);
       drawThumbs(ctx, theme, t, cell, place);
-      ctx.fillStyle = theme.fg;
-      ctx.textAlign = "center";
+      const mid = { colour: theme.fg, align: "center", px: 10.5 };
       if (sort) {
         for (const [k, x, y] of place) {
           ctx.fillStyle = theme.panel;
           ctx.fillRect(x, y + cell - 2, cell - 2, 24);
-          ctx.fillStyle = theme.fg;
-          ctx.fillText(`${Math.floor(k / t.H)}.${k % t.H}`, x + cell / 2 - 1, y + cell + 8);
-          ctx.fillText(sort[k] == null ? "–" : sort[k].toFixed(2), x + cell / 2 - 1, y + cell + 19);
+          ink(ctx, split(k).join("."), x + cell / 2 - 1, y + cell + 4, mid);
+          ink(ctx, sort[k] == null ? "–" : sort[k].toFixed(2), x + cell / 2 - 1, y + cell + 15, mid);
         }
       } else {
-        for (let n = 0; n < t.H; n++) ctx.fillText(n, x0 + (n + 0.5) * cell - 1, 11);
-        ctx.textAlign = "right";
-        for (let n = 0; n < t.L; n++) ctx.fillText(n, x0 - 6, y0 + (n + 0.5) * tall + 3);
+        for (let n = 0; n < t.H; n++) ink(ctx, n, x0 + (n + 0.5) * cell - 1, 8, mid);
+        for (let n = 0; n < t.L; n++) ink(ctx, n, x0 - 6, y0 + (n + 0.5) * tall, { ...mid, align: "right" });
       }
       grid = { key, canvas };
     }
@@ -250,9 +247,7 @@ function render({ model, el }) {
     ctx.drawImage(grid.canvas, 0, 0, width, height);
     const frame = ([a, b], colour, thick) => {
       const n = list.indexOf(a * t.H + b);
-      ctx.strokeStyle = colour;
-      ctx.lineWidth = thick;
-      ctx.strokeRect(x0 + (n % t.H) * cell - 1, y0 + Math.floor(n / t.H) * tall - 1, cell, tall);
+      rule(ctx, colour, thick, x0 + (n % t.H) * cell - 1, y0 + floor(n / t.H) * tall - 1, cell, tall);
     };
     const s = now();
     pins().forEach((p) => frame(p, theme.accent, 2.5));
@@ -260,10 +255,11 @@ function render({ model, el }) {
     if (preview) frame(preview, theme.fg, 1.5);
     board.setAttribute("aria-label", `${t.L} layers by ${t.H} heads; layer ${s.layer} head ${s.head} is chosen`);
   }
+  const split = (k, H = tab().H) => [floor(k / H), k % H];
   const headAt = (event) => {
-    const c = cells, x = Math.floor((event.offsetX - c.x0) / c.cell), y = Math.floor((event.offsetY - c.y0) / c.tall);
+    const c = cells, x = floor((event.offsetX - c.x0) / c.cell), y = floor((event.offsetY - c.y0) / c.tall);
     const k = x >= 0 && x < c.H && y >= 0 ? c.list[y * c.H + x] : null;
-    return k == null ? null : [Math.floor(k / c.H), k % c.H];
+    return k == null ? null : split(k);
   };
   const name = ([a, b]) => `layer ${a} head ${b}`;
   function choose([layer, head], more) {
@@ -271,7 +267,7 @@ function render({ model, el }) {
     preview = null;
     put({ heads: [...rest, [layer, head]].slice(-lm.palette.length), selection: { ...now(), layer, head, weight: undefined } });
     const t = tab(), score = t.scores[get("sort")]?.[layer * t.H + head];
-    ui.say(name([layer, head]) + (score == null ? "" : `, ${get("sort")} ${lm.fmt(score, 2)}`) + speak());
+    ui.say(name([layer, head]) + (score == null ? "" : `, ${get("sort")} ${fmt(score, 2)}`) + speak());
   }
   board.addEventListener("pointermove", (e) => {
     const at = headAt(e);
@@ -283,8 +279,7 @@ function render({ model, el }) {
     const t = tab(), s = now(), c = cells, at = c.list.indexOf(s.layer * t.H + s.head);
     const next = across ? at + by : at + by * t.H;
     if (next < 0 || next >= c.list.length) return;
-    const k = c.list[next];
-    choose([Math.floor(k / t.H), k % t.H], false);
+    choose(split(c.list[next]), false);
   };
   lm.keys(board, {
     ArrowLeft: move(-1, true), ArrowRight: move(1, true), ArrowUp: move(-1), ArrowDown: move(1),
@@ -302,6 +297,19 @@ function render({ model, el }) {
 
   // --- the picture -----------------------------------------------------------------
   const find = (side, at) => side.groups.findIndex((g) => g.includes(at));
+  const ink = (ctx, text, x, y, { colour, align = "left", px = 12, bold, room }) => {
+    ctx.font = (bold ? "bold " : "") + font(px);
+    ctx.textAlign = align;
+    ctx.textBaseline = "middle";
+    ctx.fillStyle = colour;
+    ctx.fillText(text, x, y, room);
+  };
+  const blank = (text, theme) => ink(lm.fit(picture, 420, 40), text, 4, 20, { colour: theme.muted, px: 13 });
+  const rule = (ctx, colour, thick, ...box) => {
+    ctx.strokeStyle = colour;
+    ctx.lineWidth = thick;
+    ctx.strokeRect(...box);
+  };
   const font = (px) => `${px}px system-ui, "DejaVu Sans", sans-serif`;
   function paintPicture(theme) {
     const t = tab(), keep = shown(t), list = heads(), maps = list.map(([a, b]) => merged(t, a, b, keep));
@@ -311,12 +319,8 @@ function render({ model, el }) {
     layout.query = hover?.row ?? find(keep.rows, s.query);
     layout.key = hover ? hover.col ?? -1 : find(keep.cols, s.key);
     const mode = get("mode"), empty = !layout.R || !layout.C ? "No token is left to show." : maps.includes(null) ? "This layer is on its way." : "";
-    if (empty) {
-      const ctx = lm.fit(picture, 300, 40);
-      ctx.fillStyle = theme.muted;
-      ctx.font = font(13);
-      ctx.fillText(empty, 4, 24);
-    } else ({ arcs: paintArcs, heat: paintHeat, detail: paintDetail })[mode](theme, t, Math.max(260, wide - 10));
+    if (empty) blank(empty, theme);
+    else ({ arcs: paintArcs, heat: paintHeat, detail: paintDetail })[mode](theme, t, max(260, wide - 10));
     caption.replaceChildren(...list.map((p, i) => h("span", {},
       mode === "arcs" ? h("i", { style: `background:${arcColour(theme, i, list.length)}` }) : null, name(p))),
     h("span", { class: "lm-muted" }, t.large && t.top ? "16 strongest keys of each query; thumbnails are pooled" : ""));
@@ -329,12 +333,12 @@ function render({ model, el }) {
     return hover?.row != null ? [hover.row] : c.length ? c : [];
   };
   function paintArcs(theme, t, wide) {
-    const { keep, maps, R, C } = layout, across = get("horizontal"), n = Math.max(R, C);
-    const step = across ? clamp(wide / n, 13, 60) : clamp(430 / n, 13, 22), pad = 10, far = across ? 230 : Math.min(wide, 520);
+    const { keep, maps, R, C } = layout, across = get("horizontal"), n = max(R, C);
+    const step = across ? clamp(wide / n, 13, 60) : clamp(430 / n, 13, 22), pad = 10, far = across ? 230 : min(wide, 520);
     const measure = picture.getContext("2d");
     measure.font = font(12);
-    const label = (x) => lm.clip(x, 18);
-    const room = Math.min(130, Math.max(...[...keep.rows.names, ...keep.cols.names].map((x) => measure.measureText(label(x)).width))) + 8;
+    const label = (x) => clip(x, 18);
+    const room = min(130, max(...[...keep.rows.names, ...keep.cols.names].map((x) => measure.measureText(label(x)).width))) + 8;
     const size = [far, n * step + 2 * pad], ctx = lm.fit(picture, ...(across ? [size[1], far + room] : size));
     const depth = across ? far + room : far, at = (i) => pad + (i + 0.5) * step;
     const point = (side, i) => { const d = side ? depth - room : room; return across ? [at(i), d] : [d, at(i)]; };
@@ -344,41 +348,35 @@ function render({ model, el }) {
       const lines = Array.from({ length: 8 }, () => new Path2D());
       for (let r = 0; r < R; r++) {
         if (!allowed(r)) continue;
-        const row = m.subarray(r * C, r * C + C), most = Math.max(...row);
+        const row = m.subarray(r * C, r * C + C), most = max(...row);
         row.forEach((w, c) => {
           if (hover?.row == null && hover?.col != null && hover.col !== c) return;
           const v = level(w, most);
           if (v < (only.length ? 0.02 : 0.12)) return;
-          const path = lines[Math.min(7, Math.floor(v * 8))];
+          const path = lines[min(7, floor(v * 8))];
           path.moveTo(...point(0, r));
           path.lineTo(...point(1, c));
         });
       }
-      // several heads side by side: shift each a little, so that none hides another
-      lines.forEach((path, b) => { ctx.globalAlpha = ((b + 0.6) / 8) ** 1.6; ctx.lineWidth = 1 + b / 5; ctx.stroke(path); });
+          lines.forEach((path, b) => { ctx.globalAlpha = ((b + 0.6) / 8) ** 1.6; ctx.lineWidth = 1 + b / 5; ctx.stroke(path); });
     });
     ctx.globalAlpha = 1;
-    ctx.font = font(12);
-    ctx.textBaseline = "middle";
     const sums = rowSum(only.length ? only : layout.query >= 0 ? [layout.query] : []);
     const write = (names, side) => names.forEach((text, i) => {
       const [x, y] = point(side, i), on = side ? i === layout.key : only.includes(i) || i === layout.query;
       ctx.save();
       ctx.translate(x, y);
       if (across) ctx.rotate(Math.PI / 2);
-      const value = side ? sums?.[i] : 0, c = value > 0.004 ? theme.ramp[Math.round(clamp(level(Math.min(1, value), Math.max(...sums)), 0, 1) * 255)] : null;
+      const value = side ? sums?.[i] : 0, c = value > 0.004 ? shade(theme, value, max(...sums)) : null;
       const x1 = side ? 2 : -room + 2;
-      if (c) { ctx.fillStyle = lm.rgb(c); ctx.fillRect(x1, -step / 2 + 1, room - 4, Math.min(step, 20) - 2); }
-      ctx.fillStyle = c ? lm.ink(c) : on ? theme.mark : theme.fg;
-      ctx.font = (on ? "bold " : "") + font(12);
-      ctx.textAlign = side ? "left" : "right";
-      ctx.fillText(label(text), side ? 5 : -5, 0, room - 6);
+      if (c) { ctx.fillStyle = lm.rgb(c); ctx.fillRect(x1, -step / 2 + 1, room - 4, min(step, 20) - 2); }
+      ink(ctx, label(text), side ? 5 : -5, 0, { colour: c ? lm.ink(c) : on ? theme.mark : theme.fg, bold: on, align: side ? "left" : "right", room: room - 6 });
       ctx.restore();
     });
     write(keep.rows.names, 0);
     write(keep.cols.names, 1);
     layout.hit = (x, y) => {
-      const [a, d] = across ? [x, y] : [y, x], i = Math.floor((a - pad) / step), first = d < depth / 2;
+      const [a, d] = across ? [x, y] : [y, x], i = floor((a - pad) / step), first = d < depth / 2;
       return i < 0 || i >= (first ? R : C) ? null : first ? { row: i } : { col: i };
     };
   }
@@ -399,118 +397,93 @@ function render({ model, el }) {
     return out;
   }
   function paintHeat(theme, t, wide) {
-    const { keep, R, C } = layout, cell = clamp(Math.min((wide - 100) / C, 440 / R), C > 256 ? 1 : 2.5, 28), room = 92, top = 84;
+    const { keep, R, C } = layout, cell = clamp(min((wide - 100) / C, 440 / R), C > 256 ? 1 : 2.5, 28), room = 92, top = 84;
     const ctx = lm.fit(picture, room + C * cell + 8, top + R * cell + 6);
     const key = [turn, t.name, heads().join(";"), theme.name, R, C, ...["scale", "hide_special", "renormalise", "pair", "containing", "group_words"].map(get)].join("|");
     if (heat?.key !== key) {
       const sheet = new OffscreenCanvas(C, R), pen = sheet.getContext("2d"), image = pen.createImageData(C, R), m = mean();
       for (let r = 0; r < R; r++) {
-        const row = m.subarray(r * C, r * C + C), most = Math.max(...row);
-        row.forEach((w, c) => image.data.set([...theme.ramp[Math.round(level(Math.min(w, 1), most) * 255)], 255], (r * C + c) * 4));
+        const row = m.subarray(r * C, r * C + C), most = max(...row);
+        row.forEach((w, c) => image.data.set([...shade(theme, w, most), 255], (r * C + c) * 4));
       }
       pen.putImageData(image, 0, 0);
       heat = { key, sheet, m };
     }
     ctx.imageSmoothingEnabled = false;
     ctx.drawImage(heat.sheet, room, top, C * cell, R * cell);
-    ctx.strokeStyle = theme.line;
-    ctx.strokeRect(room - 0.5, top - 0.5, C * cell + 1, R * cell + 1);
-    ctx.textBaseline = "middle";
-    const every = Math.max(1, Math.ceil(11 / cell)), only = focus();
+    rule(ctx, theme.line, 1, room - 0.5, top - 0.5, C * cell + 1, R * cell + 1);
+    const every = max(1, Math.ceil(11 / cell)), only = focus(), rows = layout.query >= 0 ? [...only, layout.query] : only;
     const write = (names, side, focused) => names.forEach((text, i) => {
       const on = focused.includes(i);
       // a label under the finger wins over its neighbours
       if (!on && (i % every || focused.some((f) => Math.abs(f - i) * cell < 12))) return;
       ctx.save();
       if (side) { ctx.translate(room + (i + 0.5) * cell, top - 5); ctx.rotate(-Math.PI / 2.6); } else ctx.translate(room - 5, top + (i + 0.5) * cell);
-      ctx.textAlign = side ? "left" : "right";
-      ctx.font = (on ? "bold " : "") + font(11);
-      ctx.fillStyle = on ? theme.mark : theme.fg;
-      ctx.fillText(lm.clip(text, 14), 0, 0, 84);
+      ink(ctx, clip(text, 14), 0, 0, { colour: on ? theme.mark : theme.fg, bold: on, px: 11, align: side ? "left" : "right", room: 84 });
       ctx.restore();
     });
-    write(keep.rows.names, 0, layout.query >= 0 ? [...only, layout.query] : only);
+    write(keep.rows.names, 0, rows);
     write(keep.cols.names, 1, layout.key >= 0 ? [layout.key] : []);
     if (cell >= 26) {
-      ctx.textAlign = "center";
-      ctx.font = font(9.5);
-      for (let i = 0; i < R * C; i++) {
-        const w = heat.m[i], r = Math.floor(i / C), most = get("scale") === "row maximum" ? Math.max(...heat.m.subarray(r * C, r * C + C)) : 1;
-        ctx.fillStyle = lm.ink(theme.ramp[Math.round(level(Math.min(w, 1), most) * 255)]);
-        ctx.fillText(w >= 0.995 ? "1" : w.toFixed(2).slice(1), room + ((i % C) + 0.5) * cell, top + (r + 0.5) * cell);
-      }
+      heat.m.forEach((w, i) => {
+        const r = floor(i / C), most = max(...heat.m.subarray(r * C, r * C + C));
+        ink(ctx, w >= 0.995 ? "1" : w.toFixed(2).slice(1), room + ((i % C) + 0.5) * cell, top + (r + 0.5) * cell, { colour: lm.ink(shade(theme, w, most)), align: "center", px: 9.5 });
+      });
     }
-    ctx.strokeStyle = theme.mark;
-    ctx.lineWidth = 2;
-    const rows = layout.query >= 0 ? [...only, layout.query] : only;
-    for (const r of rows) ctx.strokeRect(room, top + r * cell, C * cell, cell);
-    if (layout.key >= 0 && layout.query >= 0) {
-      ctx.lineWidth = 3;
-      ctx.strokeRect(room + layout.key * cell, top + layout.query * cell, cell, cell);
-    }
+    for (const r of rows) rule(ctx, theme.mark, 2, room, top + r * cell, C * cell, cell);
+    if (layout.key >= 0 && layout.query >= 0) rule(ctx, theme.mark, 3, room + layout.key * cell, top + layout.query * cell, cell, cell);
     layout.hit = (x, y) => {
-      const r = Math.floor((y - top) / cell), c = Math.floor((x - room) / cell);
+      const r = floor((y - top) / cell), c = floor((x - room) / cell);
       return r >= 0 && r < R && c < C ? (c >= 0 ? { row: r, col: c } : { row: r }) : null;
     };
   }
   // one query and one key, number by number, then the softmax over all keys
   function paintDetail(theme, t, wide) {
     const [layer, head] = heads().at(-1), s = now(), { keep } = layout, D = t.width;
-    const r = Math.max(0, layout.query), c = Math.max(0, layout.key), i = keep.rows.groups[r][0], j = keep.cols.groups[c][0];
-    const known = vectors.get([t.name, layer, head].join());
+    const r = max(0, layout.query), c = max(0, layout.key), i = keep.rows.groups[r][0], j = keep.cols.groups[c][0];
+    const which = [t.name, layer, head].join(), known = vectors.get(which);
     layout.hit = () => null;
     if (!known) {
-      const ctx = lm.fit(picture, 420, 40);
-      ctx.fillStyle = theme.muted;
-      ctx.font = font(13);
-      ctx.fillText(D ? (get("_static") ? "This page keeps the vectors of one head only." : "The vectors are on their way.") : "Query and key vectors were not recorded.", 4, 24);
-      if (D && !get("_static") && !vectors.has([t.name, layer, head].join())) {
-        vectors.set([t.name, layer, head].join(), null);
+      blank(D ? (get("_static") ? "This page keeps the vectors of one head only." : "The vectors are on their way.") : "Query and key vectors were not recorded.", theme);
+      if (D && !vectors.has(which)) {
+        vectors.set(which, null);
         ui.ask({ kind: "vectors", view: t.name, layer, head });
       }
       return;
     }
     const q = known.subarray(i * D, i * D + D), keys = known.subarray(t.T * D), k = (n) => keys.subarray(n * D, n * D + D);
     const score = (n) => { let x = 0; const kn = k(n); for (let d = 0; d < D; d++) x += q[d] * kn[d]; return x; };
-    const w = weights(t, layer, head), all = Array.from({ length: t.S }, (_, n) => ({ n, raw: score(n), w: w[i * t.S + n] }));
-    const best = all.filter((a) => !(t.causal && a.n > i)).sort((a, b) => b.w - a.w).slice(0, 12);
-    const cut = lm.clamp(wide, 340, 560), x0 = 76, cell = (cut - x0 - 70) / D;
-    const ctx = lm.fit(picture, cut, 150 + best.length * 19 + 12);
-    ctx.textBaseline = "middle";
+    const seen = weights(t, layer, head).subarray(i * t.S, i * t.S + t.S), raw = Array.from(seen, (_, n) => score(n) * t.scale);
+    const may = (n) => !t.causal || n <= i, top = max(...raw.filter((_, n) => may(n)));
+    const soft = raw.map((x, n) => (may(n) ? Math.exp(x - top) : 0)), total = soft.reduce((a, b) => a + b);
+    // a bias or a window may come on top of the product: then the model's own weights stand
+    const plain = soft.every((x, n) => Math.abs(x / total - seen[n]) < 0.01);
+    const best = raw.map((x, n) => ({ n, x, w: plain ? soft[n] / total : seen[n] })).filter((a) => may(a.n)).sort((a, b) => b.w - a.w).slice(0, 12);
+    const cut = clamp(wide, 340, 560), x0 = 76, cell = (cut - x0 - 70) / D, ctx = lm.fit(picture, cut, 150 + best.length * 19 + 12);
+    const fg = { colour: theme.fg }, right_ = { ...fg, align: "right" };
     const strip = (y, text, values, end) => {
-      const most = Math.max(...values.map(Math.abs)) || 1;
-      values.forEach((v, d) => { ctx.fillStyle = lm.rgb(theme.signed[Math.round((v / most / 2 + 0.5) * 255)]); ctx.fillRect(x0 + d * cell, y, Math.max(cell - 0.5, 0.8), 22); });
-      ctx.strokeStyle = theme.line;
-      ctx.strokeRect(x0 - 0.5, y - 0.5, D * cell + 1, 23);
-      ctx.fillStyle = theme.fg;
-      ctx.font = font(12);
-      ctx.textAlign = "right";
-      ctx.fillText(text, x0 - 6, y + 11, x0 - 8);
-      ctx.textAlign = "left";
-      ctx.fillText(end, x0 + D * cell + 6, y + 11);
+      const most = max(...values.map(Math.abs)) || 1;
+      values.forEach((v, d) => { ctx.fillStyle = lm.rgb(theme.signed[round((v / most / 2 + 0.5) * 255)]); ctx.fillRect(x0 + d * cell, y, max(cell - 0.5, 0.8), 22); });
+      rule(ctx, theme.line, 1, x0 - 0.5, y - 0.5, D * cell + 1, 23);
+      ink(ctx, text, x0 - 6, y + 11, { ...right_, room: x0 - 8 });
+      ink(ctx, end || "±" + fmt(most, 2), x0 + D * cell + 6, y + 11, fg);
     };
-    const kj = k(j), product = Array.from(q, (v, d) => v * kj[d]), sum = score(j);
-    strip(4, "q " + lm.clip(t.rows.labels[i], 8), Array.from(q), "±" + lm.fmt(Math.max(...q.map(Math.abs)), 2));
-    strip(32, "k " + lm.clip(t.cols.labels[j], 8), Array.from(kj), "±" + lm.fmt(Math.max(...kj.map(Math.abs)), 2));
-    strip(60, "q × k", product, "Σ " + lm.fmt(sum, 2));
-    ctx.fillText(`q · k = ${lm.fmt(sum, 2)},  scaled by ${lm.fmt(t.scale, 3)}: ${lm.fmt(sum * t.scale, 2)}`, 4, 98);
-    ctx.fillStyle = theme.muted;
-    ctx.fillText(`score and weight (softmax over all keys), from ${lm.clip(t.rows.labels[i], 16)}:`, 4, 120);
+    const kj = k(j), sum = score(j), from = clip(t.rows.labels[i], 16);
+    strip(4, "q " + clip(t.rows.labels[i], 8), Array.from(q));
+    strip(32, "k " + clip(t.cols.labels[j], 8), Array.from(kj));
+    strip(60, "q × k", Array.from(q, (v, d) => v * kj[d]), "Σ " + fmt(sum, 2));
+    ink(ctx, `q · k = ${fmt(sum, 2)},  scaled by ${fmt(t.scale, 3)}: ${fmt(sum * t.scale, 2)}`, 4, 98, fg);
+    ink(ctx, `score and weight (softmax over all keys), from ${from}:`, 4, 120, { colour: theme.muted });
     best.forEach((a, n) => {
-      const y = 142 + n * 19, on = a.n === j;
-      ctx.fillStyle = on ? theme.mark : theme.fg;
-      ctx.font = (on ? "bold " : "") + font(12);
-      ctx.textAlign = "right";
-      ctx.fillText(lm.clip(t.cols.labels[a.n], 12), 96, y, 92);
-      ctx.fillText(lm.fmt(a.raw * t.scale, 2), 146, y);
-      ctx.textAlign = "left";
+      const y = 142 + n * 19, on = a.n === j, look = { colour: on ? theme.mark : theme.fg, bold: on, align: "right", room: 92 }, long = a.w * (cut - 230);
+      ink(ctx, clip(t.cols.labels[a.n], 12), 96, y, look);
+      ink(ctx, fmt(a.x, 2), 146, y, look);
       ctx.fillStyle = theme.accent;
-      ctx.fillRect(156, y - 7, a.w * (cut - 230), 14);
-      ctx.fillStyle = theme.fg;
-      ctx.fillText(lm.fmt(a.w, 3), 162 + a.w * (cut - 230), y);
+      ctx.fillRect(156, y - 7, long, 14);
+      ink(ctx, a.w.toFixed(4), 162 + long, y, fg);
     });
     layout.hit = (x, y) => {
-      const a = best[Math.floor((y - 133) / 19)], col = a && keep.cols.groups.findIndex((g) => g.includes(a.n));
+      const a = best[floor((y - 133) / 19)], col = a && keep.cols.groups.findIndex((g) => g.includes(a.n));
       return a && y > 133 && col >= 0 ? { row: r, col } : null;
     };
   }
@@ -522,10 +495,10 @@ function render({ model, el }) {
     const list = heads(), sure = rows.every((r) => list.every(([a, b]) => exact.has([t.name, a, b, r].join())));
     if (!sure && !get("_static")) wonder(t, rows, list);
     const best = Array.from(sums, (w, c) => [w, c]).sort((a, b) => b[0] - a[0]).slice(0, 6);
-    const from = rows.map((r) => lm.clip(layout.keep.rows.names[r], 20)).join(" + ");
+    const from = rows.map((r) => clip(layout.keep.rows.names[r], 20)).join(" + ");
     if (layout.key >= 0 && !best.some(([, c]) => c === layout.key)) best.push([sums[layout.key], layout.key]);
     facts.replaceChildren(h("div", {}, "From ", h("b", { dir: "auto" }, from), ` to${sure ? "" : " (8-bit values)"}:`),
-      lm.rows(["key", "weight"], best.map(([w, c]) => [lm.clip(layout.keep.cols.names[c], 24), w.toFixed(sure ? 4 : 2)])));
+      lm.rows(["key", "weight"], best.map(([w, c]) => [clip(layout.keep.cols.names[c], 24), w.toFixed(sure ? 4 : 2)])));
   }
   // exact numbers come from the kernel a moment after the pointer rests
   function wonder(t, rows, list) {
@@ -549,7 +522,7 @@ function render({ model, el }) {
     if (s.query == null) return "";
     const key = s.key == null ? "" : ` to ${t.cols.labels[s.key]}`;
     const w = s.key == null ? null : weights(t, s.layer, s.head)?.[s.query * t.S + s.key];
-    return `, ${t.rows.labels[s.query]}${key}${w == null ? "" : " " + lm.fmt(s.weight ?? w, 2)}`;
+    return `, ${t.rows.labels[s.query]}${key}${w == null ? "" : " " + fmt(s.weight ?? w, 2)}`;
   }
   function point(row, col) {
     const s = { ...now(), weight: undefined }, { rows, cols } = layout.keep;
@@ -586,19 +559,15 @@ function render({ model, el }) {
   };
   lm.keys(picture, {
     ArrowUp: step(-1, 0), ArrowDown: step(1, 0), ArrowLeft: step(0, -1), ArrowRight: step(0, 1),
-    Enter: () => toggle(Math.max(0, find(layout.keep.rows, now().query)), true),
+    Enter: () => toggle(max(0, find(layout.keep.rows, now().query)), true),
     Escape: () => { hover = null; put({ queries: [] }); ui.say("no query kept"); },
   });
   function paintScale(theme) {
     const ctx = lm.fit(scaleBar, 250, 30), x = (v) => 8 + v * 226;
-    for (let i = 0; i < 226; i++) { ctx.fillStyle = lm.rgb(theme.ramp[Math.round((i / 225) * 255)]); ctx.fillRect(8 + i, 2, 1.2, 10); }
-    ctx.strokeStyle = theme.line;
-    ctx.strokeRect(7.5, 1.5, 227, 11);
-    ctx.fillStyle = theme.fg;
-    ctx.font = font(10);
-    ctx.textAlign = "center";
+    for (let i = 0; i < 226; i++) { ctx.fillStyle = lm.rgb(theme.ramp[round((i / 225) * 255)]); ctx.fillRect(8 + i, 2, 1.2, 10); }
+    rule(ctx, theme.line, 1, 7.5, 1.5, 227, 11);
     const marks = { logarithm: [0.0001, 0.001, 0.01, 0.1, 1], "square root": [0, 0.01, 0.05, 0.25, 0.5, 1] }[get("scale")] || [0, 0.25, 0.5, 0.75, 1];
-    for (const m of marks) ctx.fillText(m, x(level(m)), 25);
+    for (const m of marks) ink(ctx, m, x(level(m)), 22, { colour: theme.fg, align: "center", px: 10 });
     scaleBar.setAttribute("aria-label", `Colour scale, ${get("scale")}: from weight ${marks[0]} to ${marks.at(-1)}`);
   }
   ui.onPaint((theme) => {
