@@ -104,9 +104,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def jobs_of(fault: Fault, only: str | None) -> dict[str, list[str]]:
     """Return what is run for a fault, each part under its name."""
-    jobs = {"tests": [f"tests/{t}" for t in fault.tests]}
-    jobs["notebooks"] = [notebook_of(fault)]
-    return {part: run for part, run in jobs.items() if only in (None, part)}
+    jobs = {}
+    if only != "notebooks":
+        jobs["tests"] = [f"tests/{test}" for test in fault.tests]
+    if only != "tests":
+        jobs["notebooks"] = [notebook_of(fault)]
+    return jobs
 
 
 def hunt(faults: list[Fault], folder: Path, only: str | None) -> int:
