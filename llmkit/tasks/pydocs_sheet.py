@@ -27,10 +27,10 @@ folder: only weights, a vocabulary and the samples below are.
 
 ## How it was made
 
-`python -m llmkit.tasks.recipes pydocs`, on one CPU thread, in {minutes:.0f} minutes of
-a busy machine: {steps} steps of {batch_size} × {context_length} tokens in bfloat16,
-Muon for the matrices of the blocks and AdamW for the rest, the rate warmed up and
-cooled to zero along a cosine. Nothing was chosen by looking at its samples. Another
+`python -m llmkit.tasks.recipes pydocs`, on {threads} CPU threads, in {minutes:.0f}
+minutes of a busy machine: {steps} steps of {batch_size} × {context_length} tokens in
+bfloat16, Muon for the matrices of the blocks and AdamW for the rest, the rate warmed up
+and cooled to zero along a cosine. Nothing was chosen by looking at its samples. Another
 processor, another number of threads or another Python gives slightly other weights.
 `log.json` holds the whole recipe and the loss curve.
 
@@ -84,6 +84,7 @@ def datasheet(log: dict) -> str:
         weights=log["weights"],
         python=log["python"],
         minutes=log["minutes"],
+        threads=log["threads"],
         rows="\n".join(rows),
         hits=hits,
         low=low,

@@ -53,11 +53,11 @@ class PydocsRecipe:
     n_layers: int = 5  # L
     d_ff: int = 512  # F
     batch_size: int = 16  # B
-    steps: int = 1000
+    steps: int = 500
     warmup: int = 20
     lr: float = 0.01  # Muon's
     adamw_lr: float = 0.01  # of embeddings and norms
-    weight_decay: float = 0.1
+    weight_decay: float = 0.3
     seed: int = 0
 
 
@@ -90,6 +90,7 @@ def pydocs(recipe: PydocsRecipe, folder: Path) -> dict:
         "recipe": asdict(recipe),
         "weights": sum(p.numel() for p in model.parameters()),
         "minutes": round(minutes, 1),
+        "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "training": _size(training, train_ids),
