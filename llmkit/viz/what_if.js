@@ -280,7 +280,8 @@ function render({ model, el }) {
         ` nats per token (before ${lm.fmt(o.loss[0], 3)})`));
     }
     if (o.next) {
-      const bar = (p, name) => lm.h("span", { class: "wi-bar " + name, style: `width:${Math.round(p * 100)}px` });
+      const full = 100 / Math.max(...o.next.flatMap((row) => row.slice(1)));
+      const bar = (p, name) => lm.h("span", { class: "wi-bar " + name, style: `width:${Math.round(p * full)}px` });
       out.push(lm.h("div", { class: "wi-head" }, "The next token"), lm.h("div", { class: "wi-next" },
         o.next.flatMap(([label, p0, p1]) => [lm.h("span", { dir: "auto" }, lm.clip(label, 12)),
           lm.h("span", {}, bar(p1, "now"), bar(p0, "old")),
