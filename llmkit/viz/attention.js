@@ -32,6 +32,7 @@ function render({ model, el }) {
     grid = heat = hover = preview = null;
     options();
     ui.paint();
+    ui.root.dataset.turn = mine;
     ui.ready();
   }
   const tab = () => tabs.find((t) => t.name === get("selection").view) || tabs[0];
