@@ -278,10 +278,17 @@ class NextToken(View):
         ax.barh(y - 0.2, last, 0.36, color="#0b5cad", label="drawn from")
         for at, p in zip(y, last, strict=True):
             ax.text(p, at - 0.2, f" {p:.1%}" if p else " cut", va="center", size=8)
-        ax.set_yticks(y, short_labels([str(t) for t in table.index], 18))
+        names = [str(name) for name in table.index]
+        ax.set_yticks(y, [*short_labels(names[:most], 18), *names[most:]])
         ax.set_xlabel("probability")
         ax.margins(x=0.12)
-        ax.legend(frameon=False, loc="lower right")
+        ax.legend(
+            frameon=False,
+            ncols=2,
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            borderpad=0,
+        )
         ax.spines[["top", "right"]].set_visible(False)
         return figure
 
