@@ -5,6 +5,8 @@ Home notebook: 04_multi_head_attention.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from llmkit.checks import check_type
 from llmkit.metrics.heads import head_scores
 from llmkit.trace import Trace, capture
@@ -50,6 +52,11 @@ def attention(
 
 class LiveAttention(AttentionExplorer):
     """An `AttentionExplorer` that runs its model again when the text changes."""
+
+    sweep: ClassVar = {
+        **AttentionExplorer.sweep,
+        "text": ["", "A naïve 🙂 </b>", "Yes."],
+    }
 
     def watch(self, model, tokenizer, text, pair, target, live: bool) -> None:
         """Take the model, and show the texts for editing."""
