@@ -292,6 +292,18 @@ class Notebook:
             [code, timeout * 1000],
         )
 
+    def until(self, claim: str, seconds: float = 20) -> None:
+        """Wait until something holds in the kernel: a view's messages may queue up.
+
+        Args:
+            claim: a Python expression that becomes True.
+            seconds: how long to wait.
+        """
+        end = time.monotonic() + seconds
+        while (answer := self.run_in_kernel(f"print({claim})").strip()) != "True":
+            assert time.monotonic() < end, f"{claim}: {answer}"
+            time.sleep(0.1)
+
     @property
     def outputs(self):
         """The outputs of all cells: search here, for the page holds the source too."""
