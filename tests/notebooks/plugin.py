@@ -108,12 +108,12 @@ class Sweep(pytest.Item):
         return self.path, None, f"{self.path.name}: every control"
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(hookwrapper=True)
 def pytest_collect_file(file_path, parent):
-    option = parent.config.option
-    if file_path.suffix == ".ipynb" and option.nbval_lax:
-        return Notebook.from_parent(parent, path=file_path)
-    return None
+    outcome = yield
+    if file_path.suffix == ".ipynb" and parent.config.option.nbval_lax:
+        # in place of nbval's own, which would run the cells a second time
+        outcome.force_result([Notebook.from_parent(parent, path=file_path)])
 
 
 def pytest_collection_modifyitems(items):
@@ -130,7 +130,7 @@ def pytest_collection_modifyitems(items):
     seed = os.environ.get("LLMKIT_NOTEBOOK_ORDER")
     if seed:
         random.Random(seed).shuffle(order)
-    # the long ones first, so that two workers end together
+    # the long ones go first, so that two workers end at about the same time
     items[:] = [item for path in order for item in books[path]] + rest
 
 
