@@ -26,6 +26,8 @@ class Quiz(anywidget.AnyWidget):
     title = traitlets.Unicode().tag(sync=True)
     data = traitlets.List().tag(sync=True)
     answers = traitlets.List().tag(sync=True)
+    # what the automatic test moves: every choice of every question
+    _sweep = traitlets.Dict().tag(sync=True)
     # the values that the automatic test of notebooks moves the control to
     _sweep = traitlets.Dict().tag(sync=True)
 
@@ -73,3 +75,10 @@ def _as_data(question: Question) -> dict:
         "said": [as_html(question.explain(number)) for number in numbers],
         "key": question.key,
     }
+
+
+def _all_answers(questions: list[Question]) -> list[list]:
+    """List answers in which each choice of each question occurs, and no answer."""
+    most = max(len(question.choices) for question in questions)
+    chosen = [[min(n, len(q.choices) - 1) for q in questions] for n in range(most)]
+    return [*chosen, [None] * len(questions)]

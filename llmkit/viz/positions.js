@@ -38,14 +38,18 @@ function render({ model, el }) {
       rows = make(T, T, (t, c) => -slope * Math.abs(t - c));
     } else {
       const [n, d, most] = model.get("learned_size");
-      rows = make(Math.min(n, T), d, (t, c) => (learned ? (learned[t * d + c] / 127) * most : 0));
+      rows = make(Math.min(n, T), d, (t, c) => (learned ? (learned[t * d + c] / 32767) * most : 0));
     }
     const p = Math.min(model.get("position"), rows.length - 1), size = rows.map((r) => Math.hypot(...r));
     alike = alibi() ? Array.from(rows[p], Math.exp) : rows.map((r, t) => r.reduce((s, v, i) => s + v * rows[p][i], 0) / Math.max(size[t] * size[p], 1e-12));
     column = lm.clamp(column, 0, rows[0].length - 1);
   }
   const at = (d) => { const p = model.get("position"); return alike[p + d] ?? alike[p - d]; };
-  const most = () => rows.reduce((m, r) => r.reduce((n, v) => Math.max(n, Math.abs(v)), m), 1e-9);
+  // a few outliers of a learned table would leave all else pale
+  const most = () => {
+    const all = rows.flatMap((r) => Array.from(r, Math.abs)).sort((a, b) => a - b);
+    return Math.max(1e-9, all[model.get("kind") === "learned" ? Math.floor(all.length * 0.99) : all.length - 1]);
+  };
 
   function paintHeat(theme) {
     const C = rows[0].length, N = rows.length, top = most(), ctx = lm.fit(heat, W, H);
@@ -80,7 +84,7 @@ function render({ model, el }) {
     ctx.rotate(-Math.PI / 2);
     ctx.fillText(alibi() ? "query position" : "position", 0, 0);
     ctx.restore();
-    legend.textContent = `colour: from −${lm.fmt(top, 2)} (orange) over 0 to ${lm.fmt(top, 2)} (blue)`;
+    legend.textContent = `colour: from −${lm.fmt(top, 2)} (orange) over 0 to ${lm.fmt(top, 2)} (blue)${model.get("kind") === "learned" ? "; 1 number in 100 lies beyond" : ""}`;
   }
   function paintCurve(theme) {
     const w = 330, h = 210, ctx = lm.fit(curve, w, h), p = model.get("position");
@@ -168,7 +172,7 @@ function render({ model, el }) {
   const paint = (theme) => { if (rows.length) { paintHeat(theme); paintCurve(theme); } };
   ui.on("kind width base position heads head", refresh);
   (async () => {
-    learned = new Int8Array((await lm.bytes(model.get("learned"))).slice().buffer);
+    learned = new Int16Array((await lm.bytes(model.get("learned"))).slice().buffer);
     refresh();
     ui.onPaint(paint);
     ui.ready();

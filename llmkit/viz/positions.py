@@ -63,7 +63,7 @@ class Positions(View):
     heads = traitlets.Int(8).tag(sync=True)
     head = traitlets.Int(0).tag(sync=True)
     length = traitlets.Int(LENGTH).tag(sync=True)
-    learned = traitlets.Bytes().tag(sync=True)  # int8, (T, D), of the largest number
+    learned = traitlets.Bytes().tag(sync=True)  # int16, (T, D), of the largest number
     learned_size = traitlets.List([0, 0, 1.0]).tag(sync=True)  # T, D, largest number
 
     def __init__(
@@ -85,7 +85,7 @@ class Positions(View):
             learned = np.asarray(learned, np.float32)[:LENGTH]
             check_shape("learned", learned, "T D")
             most = float(np.abs(learned).max()) or 1.0
-            packed = np.rint(learned / most * 127).astype(np.int8).tobytes()
+            packed = np.rint(learned / most * 32767).astype("<i2").tobytes()
             size = [*learned.shape, most]
         super().__init__(
             kinds=[[k, KINDS[k]] for k in kinds],
@@ -180,7 +180,8 @@ class Positions(View):
         rows, found = self.values(), self.similarity()
         at = min(self.position, len(rows) - 1)
         figure, (left, right) = new_figure(8, 3.2, 1, 2, width_ratios=[1.25, 1])
-        most = np.abs(rows).max() or 1
+        # a few outliers of a learned table would leave all else pale
+        most = np.quantile(np.abs(rows), 0.99 if self.kind == "learned" else 1) or 1
         left.imshow(
             rows,
             cmap=ramp(signed=True),

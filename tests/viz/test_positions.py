@@ -36,8 +36,8 @@ def test_a_learned_table_is_packed_and_offered_only_if_given():
     table = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     view = Positions(lambda *_: table, learned=table, kind="learned", position=40)
     count, width, most = view.learned_size
-    packed = np.frombuffer(view.learned, np.int8).reshape(count, width) / 127 * most
-    assert np.abs(packed - table).max() <= most / 127 / 2 + 1e-6
+    packed = np.frombuffer(view.learned, "<i2").reshape(count, width) / 32767 * most
+    assert np.abs(packed - table).max() <= most / 32767 / 2 + 1e-6
     assert len(view.similarity()) == 5
     with pytest.raises(ValueError, match="kind must be one of"):
         Positions(waves, kind="learned")
