@@ -226,7 +226,7 @@ function render({ model, el }) {
   ui.body.classList.add("nt-body");
 
   const tile = (s) => (s ? [`${s.about ? "≈ " : ""}${whole(s.tokens)} token${s.tokens === 1 ? "" : "s"}`,
-    `${lm.fmt(s.bits, 2)} bits`, s.share < 1 ? `keeps ${pct(s.share)}` : ""] : ["off"]).map((x) => h("span", {}, x));
+    `${s.bits.toFixed(2)} bits`, s.share < 1 ? `keeps ${pct(s.share)}` : ""] : ["off"]).map((x) => h("span", {}, x));
   const paint = () => {
     const s = get("settings");
     const empty = !list || !list.size;
@@ -279,7 +279,7 @@ function render({ model, el }) {
     gone.node.hidden = dropped <= 0;
     gone.fill(`${whole(dropped)} dropped`, lost || 1e-12, 0, 0, scale);
     head.replaceChildren(...["token", "probability", at > 0 ? "before" : "model", "after", counts && "of 100"].map((x) => h("span", {}, x)));
-    const now = `kept ${whole(last.tokens)} of ${whole(stages[0].tokens)} tokens, ${lm.fmt(last.bits, 2)} bits`;
+    const now = `kept ${whole(last.tokens)} of ${whole(stages[0].tokens)} tokens, ${last.bits.toFixed(2)} bits`;
     if (heard && heard !== now) ui.say(now);
     heard = now;
     ui.root.dataset.ms = (performance.now() - start).toFixed(2);
