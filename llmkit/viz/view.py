@@ -23,6 +23,7 @@ import traitlets
 
 from llmkit.viz import codec
 from llmkit.viz.figure import image_tag, png_bytes, svg_text, table_html
+from llmkit.viz.slim import slim_script
 
 _HERE = Path(__file__).parent
 # traits that mean something to a kernel only
@@ -284,11 +285,10 @@ def module_text(path: str) -> str:
         path: the view's own file.
 
     Returns:
-        JavaScript without whole-line comments and indentation.
+        JavaScript without comments and needless blanks.
     """
-    return _slim((_HERE / "view.js").read_text("utf-8")) + _slim(
-        Path(path).read_text("utf-8")
-    )
+    own = Path(path).read_text("utf-8")
+    return slim_script((_HERE / "view.js").read_text("utf-8") + own)
 
 
 @cache
@@ -306,9 +306,9 @@ def style_text(path: str) -> str:
 
 
 def _slim(code: str) -> str:
-    """Drop indentation, empty lines and lines that are only a `//` comment."""
+    """Drop indentation and empty lines of a style sheet."""
     lines = (line.strip() for line in code.splitlines())
-    return "".join(f"{x}\n" for x in lines if x and not x.startswith("//"))
+    return "".join(f"{x}\n" for x in lines if x)
 
 
 def _inside_script(text: str) -> str:
