@@ -204,11 +204,11 @@ class WhatIf(View):
         edge = max(2.5, 0.42 * size)
         figure, axes = new_figure(edge + 1.2, edge + 0.9)
         axes.imshow(np.sqrt(rows), cmap=ramp(), vmin=0, vmax=1)
-        axes.set_xticks(range(size), labels, rotation=45, ha="left", fontsize=8)
-        axes.set_yticks(range(size), labels, fontsize=8)
+        axes.set_xticks(range(size), labels, rotation=45, ha="left", fontsize=10)
+        axes.set_yticks(range(size), labels, fontsize=10)
         axes.tick_params(top=True, bottom=False, labeltop=True, labelbottom=False)
-        axes.set_xlabel("key: what is looked at", fontsize=8)
-        axes.set_ylabel("query: who looks", fontsize=8)
+        axes.set_xlabel("key: what is looked at", fontsize=9)
+        axes.set_ylabel("query: who looks", fontsize=9)
         moved = np.abs(rows - self.weights(before=True)).max(1) > 5e-4
         for i, label in enumerate(axes.get_yticklabels()):
             label.set_fontweight("bold" if moved[i] else "normal")
@@ -216,7 +216,7 @@ class WhatIf(View):
             for (i, j), weight in np.ndenumerate(rows):
                 ink = "white" if weight > 0.3 else "black"
                 text = f"{weight:.2f}".lstrip("0") if weight > 0 else "×"
-                axes.text(j, i, text, ha="center", va="center", fontsize=7, color=ink)
+                axes.text(j, i, text, ha="center", va="center", fontsize=9, color=ink)
         return figure
 
 
