@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import traitlets
 
 from llmkit.viz.figure import new_figure, short_labels
@@ -19,6 +21,8 @@ class BertVizView(View):
     """
 
     source = "bertviz_offline"
+    # BertViz tells Python nothing; what it could tell is the base's selection
+    sweep: ClassVar[dict[str, list]] = {"selection": [{}]}
 
     view = traitlets.Enum(list(_NAMES), default_value="head").tag(sync=True)
     params = traitlets.Dict().tag(sync=True)
