@@ -28,8 +28,6 @@ class Quiz(anywidget.AnyWidget):
     answers = traitlets.List().tag(sync=True)
     # what the automatic test moves: every choice of every question
     _sweep = traitlets.Dict().tag(sync=True)
-    # the values that the automatic test of notebooks moves the control to
-    _sweep = traitlets.Dict().tag(sync=True)
 
     def __init__(self, questions: list[Question], title: str = "Quiz"):
         self.questions = questions
@@ -37,7 +35,7 @@ class Quiz(anywidget.AnyWidget):
             title=title,
             data=[_as_data(question) for question in questions],
             answers=[None] * len(questions),
-            _sweep={"answers": [[0] * len(questions), [q.key for q in questions]]},
+            _sweep={"answers": _all_answers(questions)},
         )
 
     @property
