@@ -271,8 +271,9 @@ class Tokenizer:
             for match in self._special_pattern.finditer(text):
                 if match.start() > end:
                     yield end, text[end : match.start()], None
-                name = self._by_text[match.group().strip()]
-                yield match.start(), match.group(), name
+                found = match.group()
+                name = self._by_text.get(found) or self._by_text[found.strip()]
+                yield match.start(), found, name
                 end = match.end()
         if end < len(text):
             yield end, text[end:], None
@@ -299,8 +300,12 @@ class Tokenizer:
                 self.vocab.setdefault(token, max(self.vocab.values(), default=-1) + 1)
                 token = SpecialToken(text=token, id=self.vocab[token])
             self.vocab.setdefault(token.text, token.id)
-            if not token.text.strip():
-                raise ValueError("a special token must hold more than whitespace")
+            bare = not token.text.strip()  # runs of spaces are tokens of GPT-NeoX
+            if not token.text or (bare and (token.lstrip or token.rstrip)):
+                raise ValueError(
+                    "a special token must have a text, and more than whitespace if it "
+                    f"takes the whitespace beside it; got {token.text!r}"
+                )
             found.append(token)
         return tuple(found)
 

@@ -129,10 +129,11 @@ def test_flags_of_added_tokens(docs, tmp_path):
             SpecialToken(text="<a>b", id=ours.vocab_size + 1),
             SpecialToken(text="cat", id=ours.vocab_size + 2, single_word=True),
             SpecialToken(text="<w>", id=ours.vocab_size + 3, special=False),
+            SpecialToken(text="   ", id=ours.vocab_size + 4, special=False),
         ],
     )
     theirs, again = roundtrip(ours, tmp_path / "tokenizer.json")
-    for text in ("x<a>  y", "<a>b c", "cat cats a cat.", "<w><a><a>b"):
+    for text in ("x<a>  y", "<a>b c", "cat cats a cat.", "<w><a><a>b", "x       y"):
         assert_same(ours(text), theirs.encode(text), NOT_TOKENS)
         assert_same(again(text), theirs.encode(text), NOT_TOKENS)
         ids = ours.encode(text)
@@ -158,6 +159,12 @@ def test_what_we_lack_is_refused_in_words(docs, tmp_path, change, words):
     path.write_text(json.dumps(data))
     with pytest.raises(ValueError, match=words):
         load_tokenizer(path)
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_special_tokens_have_a_text(text):
+    with pytest.raises(ValueError, match="a special token must have a text"):
+        CharTokenizer({"a": 0}, [SpecialToken(text=text, id=1, lstrip=True)])
 
 
 def test_wrong_paths_and_kinds(docs, tmp_path):
