@@ -83,7 +83,9 @@ CAUSES = [
     (
         r"NewConnectionError|NameResolutionError|name resolution|getaddrinfo|"
         r"ConnectTimeoutError|ReadTimeoutError|ProxyError|Connection refused|"
-        r"Connection (broken|aborted|reset)|Network is unreachable|IncompleteRead",
+        r"Connection (broken|aborted|reset)|Network is unreachable|IncompleteRead|"
+        # what every index has, so no index was reached
+        r"requirement setuptools\S* \(from versions: none\)",
         "The network is missing or broke off: the first start fetches PyTorch and "
         "JupyterLab from the package index. Connect (or set HTTPS_PROXY), then run the "
         "same command again: it goes on from there.",
