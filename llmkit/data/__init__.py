@@ -5,6 +5,7 @@ from llmkit.data.documents import Document
 from llmkit.data.pydocs import load_pydocs
 from llmkit.data.sentences import Language, load_languages, load_sentences
 from llmkit.data.shipped import datasheet, load_shipped, shipped_names
+from llmkit.data.tasks import load_task
 
 __all__ = [
     "Document",
@@ -15,5 +16,6 @@ __all__ = [
     "load_pydocs",
     "load_sentences",
     "load_shipped",
+    "load_task",
     "shipped_names",
 ]
