@@ -7,6 +7,7 @@ import torch
 from llmkit import explore
 from llmkit.course import Question, quiz
 from llmkit.viz.embedding_map import EmbeddingMap
+from tests.browser.test_every_view import serious
 
 SETUP = """
 import sys, pathlib
@@ -202,6 +203,7 @@ asked"""
     )
     for theme in ("light", "dark"):
         nb.theme(theme)
+        assert serious(page, ".llmkit-quiz") == []
         nb.shot(f"quiz-{theme}", box)
 
 
