@@ -5,6 +5,7 @@ Home notebook: 01_tokenization.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
@@ -16,8 +17,10 @@ from llmkit.tokenizers import (
     CharTokenizer,
     Tokenizer,
     WordPieceTokenizer,
+    parse_tokenizer,
 )
 from llmkit.tokenizers.normalizing import normalize, split_words
+from llmkit.viz.labels import visible
 from llmkit.viz.tokens import Cutter, Pieces, TokenPlayground
 
 MOST_MERGES = 60_000  # beyond that the merges are not sent to the browser
@@ -113,7 +116,10 @@ def _explain_bpe(tokenizer, text, words, index, offsets) -> list[str]:
     said = [f"The pattern cuts out the word “{word}”. No merge reaches beyond it."]
     for rank, _ in tokenizer.replay(word):
         if rank is not None:
-            left, right = tokenizer.merges[rank]
+            left, right = (
+                visible(_text(tokenizer.token_bytes(tokenizer.vocab[token])))
+                for token in tokenizer.merges[rank]
+            )
             said.append(f"Merge {rank}: “{left}” + “{right}”.")
     return said
 
@@ -213,6 +219,11 @@ def _name(tokenizer, number: int) -> str:
 def _wrapped(tokenizer) -> Tokenizer:
     if isinstance(tokenizer, Tokenizer):
         return tokenizer
+    theirs = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    if hasattr(theirs, "to_str"):
+        # a kind that the kit has: its own version can be replayed and explained
+        with contextlib.suppress(ValueError):
+            return parse_tokenizer(theirs.to_str())
     from llmkit.tokenizers.borrowed import BorrowedTokenizer
 
     return BorrowedTokenizer(tokenizer)

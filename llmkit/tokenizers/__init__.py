@@ -4,6 +4,7 @@ from llmkit.tokenizers.base import Encoding, SpecialToken, Tokenizer
 from llmkit.tokenizers.bpe import ByteBPETokenizer
 from llmkit.tokenizers.characters import CharTokenizer
 from llmkit.tokenizers.merging import Merge
+from llmkit.tokenizers.reading import parse as parse_tokenizer
 from llmkit.tokenizers.reading import read as load_tokenizer
 from llmkit.tokenizers.wordpiece import WordPieceTokenizer
 
@@ -16,4 +17,5 @@ __all__ = [
     "Tokenizer",
     "WordPieceTokenizer",
     "load_tokenizer",
+    "parse_tokenizer",
 ]

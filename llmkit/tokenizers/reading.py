@@ -38,20 +38,46 @@ def read(path: str | Path) -> Tokenizer:
         path = path / "tokenizer.json"
     if not path.is_file():
         raise FileNotFoundError(f"path must lead to a tokenizer.json; got {path}")
+    text = path.read_text(encoding="utf-8")
+    return parse(text, str(path), _read_roles(path.parent))
+
+
+def parse(text: str, name: str = "text", roles: dict | None = None) -> Tokenizer:
+    """Make a tokenizer from the text of a `tokenizer.json`.
+
+    `parse(theirs.backend_tokenizer.to_str())` turns a fast tokenizer of `transformers`
+    into one of the kit's, with the same ids.
+
+    Args:
+        text: the JSON.
+        name: what to call it in an error.
+        roles: which token plays which role, such as `{"pad": "<pad>"}`.
+
+    Returns:
+        A `ByteBPETokenizer`, `WordPieceTokenizer` or `CharTokenizer`.
+
+    Raises:
+        ValueError: the text is damaged, or holds a kind we do not have.
+    """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        kind = data["model"].get("type") or _guess_kind(data["model"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not a readable tokenizer.json: {error}") from error
-    common = {"roles": _read_roles(path.parent), **_read_template(data)}
+        return _build(json.loads(text), dict(roles or {}))
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        said = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{name} is not a readable tokenizer.json; {said}") from error
+
+
+def _build(data: dict, roles: dict) -> Tokenizer:
+    model = data["model"]
+    kind = model.get("type") or _guess_kind(model)
+    common = {"roles": roles, **_read_template(data)}
     specials = [_read_special(entry) for entry in data.get("added_tokens") or ()]
     if kind == "WordPiece":
         return _read_wordpiece(data, specials, common)
     if kind == "BPE":
-        if not data["model"].get("merges") and not data.get("pre_tokenizer"):
-            if data["model"].get("unk_token"):
-                common["roles"]["unk"] = data["model"]["unk_token"]
-            return CharTokenizer(data["model"]["vocab"], specials, **common)
+        if not model.get("merges") and not data.get("pre_tokenizer"):
+            if model.get("unk_token"):
+                roles["unk"] = model["unk_token"]
+            return CharTokenizer(model["vocab"], specials, **common)
         return _read_bpe(data, specials, common)
     raise _refusal(f"a model of type {kind!r}")
 

@@ -11,6 +11,7 @@ from llmkit.tokenizers import (
     SpecialToken,
     WordPieceTokenizer,
     load_tokenizer,
+    parse_tokenizer,
 )
 
 from .conftest import FIELDS, LLAMA3, MANY, assert_same, train_hf
@@ -117,6 +118,8 @@ def test_transformers_loads_the_folder(docs, tmp_path):
     assert theirs(MANY)["input_ids"] == ours.encode(MANY)
     assert theirs.eos_token_id == ours.eos_id == 0
     assert load_tokenizer(tmp_path / "mine").eos_id == 0
+    again = parse_tokenizer(theirs.backend_tokenizer.to_str())
+    assert again.encode(MANY) == ours.encode(MANY)
 
 
 def test_flags_of_added_tokens(docs, tmp_path):
@@ -173,6 +176,12 @@ def test_wrong_paths_and_kinds(docs, tmp_path):
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(ValueError, match=r"bad.json is not a readable"):
         load_tokenizer(tmp_path / "bad.json")
+    with pytest.raises(ValueError, match=r"text is not a readable.*KeyError: 'vocab'"):
+        parse_tokenizer(
+            '{"model": {"type": "WordPiece"}, "normalizer": '
+            '{"type": "BertNormalizer"}, "pre_tokenizer": '
+            '{"type": "BertPreTokenizer"}}'
+        )
     CharTokenizer.train("abc").save(tmp_path / "c.json")
     with pytest.raises(ValueError, match="holds a CharTokenizer, not a ByteBPE"):
         ByteBPETokenizer.load(tmp_path / "c.json")
