@@ -1,33 +1,33 @@
 // AttentionExplorer: a grid of heads, linked with arcs, a heat map and a product.
 function render({ model, el }) {
   const ui = lm.mount(el, model, { label: "Attention explorer", keys: [
-    ["← → ↑ ↓", "in the grid: another head; in the picture: another query (↑ ↓) or key (← →)"],
-    ["Enter", "in the grid: show this head; in the picture: add this query to the sum"],
-    ["Shift + Enter", "in the grid: show this head as well (Shift + click does the same)"],
-    ["Esc", "in the grid: show one head only; in the picture: forget the queries"]] });
-  const get = (name) => model.get(name), put = ui.set, { clamp, h, clip, fmt } = lm, { floor, max, min, round } = Math;
+    ["← → ↑ ↓", "another head; in the picture another query (↑ ↓) or key (← →)"],
+    ["Enter", "pin this head; in the picture add this query to the sum"],
+    ["Shift + Enter", "pin it beside the others (or Shift + click)"],
+    ["Esc", "this head only; in the picture forget the queries"]] });
+  const get = (name) => model.get(name), state = new Proxy({}, { get: (_, name) => get(name) }), put = ui.set, { clamp, h, clip, fmt } = lm, { floor, max, min, round } = Math;
   let tabs = [], turn = 0, hover = null, preview = null, exact = new Map(), vectors = new Map();
   let grid = null, heat = null, layout = null, cells = null, asked = 0;
 
   // --- data: bytes to weights ------------------------------------------------------
   async function load() {
-    const mine = ++turn, data = await lm.bytes(get("data"));
-    const given = get("vectors") && (await lm.floats(get("vectors")));
+    const mine = ++turn, data = await lm.bytes(state.data);
+    const given = state.vectors && (await lm.floats(state.vectors));
     if (mine !== turn) return;
     let at = 0;
     const cut = (n) => data.subarray(at, (at += n));
-    tabs = get("maps").map((m) => {
+    tabs = state.maps.map((m) => {
       const [L, H, T, S] = m.shape, full = m.causal ? (T * (T + 1)) / 2 : T * S;
       const tab = { ...m, L, H, T, S, full, cols: m.columns || m.rows, seen: new Map(), layers: new Map() };
       tab.bytes = cut(L * H * (m.large ? m.thumb[0] * m.thumb[1] : full));
-      if (m.large && get("_static")) {
+      if (m.large && state._static) {
         const k = min(16, S), n = L * H * T * k;
         tab.top = { k, places: new Uint16Array(cut(2 * n).slice().buffer), weights: cut(n) };
       }
       return tab;
     });
     vectors = new Map();
-    if (given) vectors.set(get("vectors_of").join(), given);
+    if (given) vectors.set(state.vectors_of.join(), given);
     exact = new Map();
     grid = heat = hover = preview = null;
     options();
@@ -35,9 +35,9 @@ function render({ model, el }) {
     ui.root.dataset.turn = mine;
     ui.ready();
   }
-  const tab = () => tabs.find((t) => t.name === get("selection").view) || tabs[0];
+  const tab = () => tabs.find((t) => t.name === state.selection.view) || tabs[0];
   const now = () => {
-    const s = get("selection"), t = tab();
+    const s = state.selection, t = tab();
     return { ...s, view: t.name, layer: clamp(s.layer || 0, 0, t.L - 1), head: clamp(s.head || 0, 0, t.H - 1) };
   };
   // the weights of one head, (T, S), or null while its layer is on the way
@@ -72,21 +72,22 @@ function render({ model, el }) {
   function groups(side, segment, containing) {
     const wanted = containing.split(",").map((w) => w.trim().toLowerCase()).filter(Boolean), out = [];
     side.labels.forEach((_, i) => {
-      if (get("hide_special") && side.special?.[i]) return;
+      if (state.hide_special && side.special?.[i]) return;
       if (segment != null && side.segments && side.segments[i] !== segment) return;
       const last = out.at(-1)?.at(-1), words = side.words;
-      if (get("group_words") && words && last != null && words[i] != null && words[i] === words[last]) out.at(-1).push(i);
+      if (state.group_words && words && last != null && words[i] != null && words[i] === words[last]) out.at(-1).push(i);
       else out.push([i]);
     });
-    const name = (g) => side.labels[g[0]] + g.slice(1).map((i) => side.labels[i].replace(/^##/, "")).join("");
+    const listen = (node, event, f) => node.addEventListener(event, f);
+  const name = (g) => side.labels[g[0]] + g.slice(1).map((i) => side.labels[i].replace(/^##/, "")).join("");
     const keep = out.filter((g) => !wanted.length || wanted.some((w) => name(g).toLowerCase().includes(w)));
     return { groups: keep, names: keep.map(name) };
   }
   function shown(t) {
-    const pair = t.rows.segments && get("pair") !== "all" ? get("pair").split(" to ").map((x) => "AB".indexOf(x)) : [];
-    return { rows: groups(t.rows, pair[0], get("containing")), cols: groups(t.cols, pair[1], "") };
+    const pair = t.rows.segments && state.pair !== "all" ? state.pair.split(" to ").map((x) => "AB".indexOf(x)) : [];
+    return { rows: groups(t.rows, pair[0], state.containing), cols: groups(t.cols, pair[1], "") };
   }
-  const norm = () => get("renormalise") && (get("hide_special") || get("pair") !== "all");
+  const norm = () => state.renormalise && (state.hide_special || state.pair !== "all");
   // weights between groups: keys add up, queries are averaged
   function merged(t, layer, head, { rows, cols }) {
     const w = weights(t, layer, head);
@@ -105,10 +106,10 @@ function render({ model, el }) {
   }
   const level = (w, most = 1) => ({
     linear: w, logarithm: w > 0 ? clamp(1 + Math.log10(w) / 4, 0, 1) : 0, "row maximum": most > 0 ? w / most : 0,
-  })[get("scale")] ?? Math.sqrt(w);
+  })[state.scale] ?? Math.sqrt(w);
   const shade = (theme, w, most) => theme.ramp[round(clamp(level(min(w, 1), most), 0, 1) * 255)];
   const pins = () => {
-    const s = now(), list = get("heads").filter(([a, b]) => a < tab().L && b < tab().H);
+    const s = now(), list = state.heads.filter(([a, b]) => a < tab().L && b < tab().H);
     return list.some(([a, b]) => a === s.layer && b === s.head) ? list : [[s.layer, s.head]];
   };
   const heads = () => (preview ? [preview] : pins());
@@ -118,34 +119,34 @@ function render({ model, el }) {
   const add = (place, name, make) => place.append((controls[name] = make((v) => put({ [name]: v }))).node);
   const note = h("div", { class: "lm-att-note", role: "alert" });
   for (const [name, label] of [["text", "Text"], ["second", "Second text"]])
-    if (get("editable").includes(name)) {
+    if (state.editable.includes(name)) {
       add(bar, name, (f) => lm.text(label, get(name), f, { size: 64 }));
     }
   const tabsAt = h("span");
   bar2.append(tabsAt);
-  add(bar2, "mode", (f) => lm.choice("Picture", [["arcs", "Arcs"], ["heat", "Heat map"], ["detail", "Query · key"]], get("mode"), f));
-  add(bar2, "grid", (f) => lm.choice("Grid", [["heat", "Grid of maps"], ["arcs", "of arcs"]], get("grid"), f));
+  add(bar2, "mode", (f) => lm.choice("Picture", [["arcs", "Arcs"], ["heat", "Heat map"], ["detail", "Query · key"]], state.mode, f));
+  add(bar2, "grid", (f) => lm.choice("Grid", [["heat", "Grid of maps"], ["arcs", "of arcs"]], state.grid, f));
   add(bar2, "sort", (f) => lm.select("Sort heads by", [["", "layer"]], "", f));
-  add(bar2, "scale", (f) => lm.select("Scale", ["square root", "linear", "logarithm", "row maximum"].map((x) => [x, x]), get("scale"), f));
-  add(bar2, "containing", (f) => lm.text("Queries with", get("containing"), f, { size: 10, placeholder: "a, b" }));
-  add(bar2, "pair", (f) => lm.select("Sentences", ["all", "A to A", "A to B", "B to A", "B to B"].map((x) => [x, x]), get("pair"), f));
+  add(bar2, "scale", (f) => lm.select("Scale", ["square root", "linear", "logarithm", "row maximum"].map((x) => [x, x]), state.scale, f));
+  add(bar2, "containing", (f) => lm.text("Queries with", state.containing, f, { size: 10, placeholder: "a, b" }));
+  add(bar2, "pair", (f) => lm.select("Sentences", ["all", "A to A", "A to B", "B to A", "B to B"].map((x) => [x, x]), state.pair, f));
   for (const [name, label] of [["hide_special", "Hide special tokens"], ["renormalise", "Rows sum to 1"],
     ["group_words", "Whole words"], ["horizontal", "Across"]])
     add(bar2, name, (f) => lm.toggle(label, get(name), f));
   function options() {
     const t = tab(), names = Object.keys(t.scores);
-    const choose = lm.choice("Kind of attention", tabs.map((x) => [x.name, x.name]), t.name, (v) => put({ heads: [], queries: [], selection: { ...get("selection"), view: v } }));
+    const choose = lm.choice("Kind of attention", tabs.map((x) => [x.name, x.name]), t.name, (v) => put({ heads: [], queries: [], selection: { ...state.selection, view: v } }));
     tabsAt.hidden = tabs.length < 2;
     tabsAt.replaceChildren(...(tabs.length > 1 ? [choose.node] : []));
-    controls.sort.fill([["", "layer"], ...names.map((n) => [n, n])], names.includes(get("sort")) ? get("sort") : "");
+    controls.sort.fill([["", "layer"], ...names.map((n) => [n, n])], names.includes(state.sort) ? state.sort : "");
     const show = (name, on) => { controls[name].node.hidden = !on; };
     show("sort", names.length);
     show("pair", t.rows.segments?.includes(1));
     show("hide_special", t.rows.special?.includes(1) || t.cols.special?.includes(1));
     show("group_words", t.rows.words);
-    show("renormalise", get("hide_special") || get("pair") !== "all");
-    show("horizontal", get("mode") === "arcs");
-    note.textContent = get("note");
+    show("renormalise", state.hide_special || state.pair !== "all");
+    show("horizontal", state.mode === "arcs");
+    note.textContent = state.note;
   }
 
   // --- the grid of heads -----------------------------------------------------------
@@ -155,10 +156,13 @@ function render({ model, el }) {
   const caption = h("div", { class: "lm-att-caption" }), facts = h("div", { class: "lm-att-facts" });
   const scroll = h("div", { class: "lm-att-scroll" }, picture);
   const left = h("div", { class: "lm-att-left" }, board, scaleBar, facts), right = h("div", { class: "lm-att-right" }, caption, scroll);
-  ui.body.append(...(get("editable").length ? [bar] : []), note, bar2, h("div", { class: "lm-att" }, left, right));
+  ui.body.append(...(state.editable.length ? [bar] : []), note, bar2, h("div", { class: "lm-att" }, left, right));
 
+  // what a drawing depends on: while it is the same, the drawing is kept
+  const choices = ["scale", "hide_special", "renormalise", "pair", "containing", "group_words"];
+  const look = (theme, ...more) => [turn, tab().name, theme.name, ...choices.map(get), ...more].join("|");
   function order(t) {
-    const all = Array.from({ length: t.L * t.H }, (_, i) => i), s = t.scores[get("sort")];
+    const all = Array.from({ length: t.L * t.H }, (_, i) => i), s = t.scores[state.sort];
     return s ? all.sort((a, b) => (s[b] ?? -1) - (s[a] ?? -1)) : all;
   }
   // every head shrunk by maxima to at most n by n bytes
@@ -182,8 +186,18 @@ function render({ model, el }) {
       }
     return { rows, cols, bytes };
   }
+  // a canvas with one pixel for each number, from a function that gives its colour
+  function pixels(width, height, colour) {
+    const sheet = new OffscreenCanvas(width, height), pen = sheet.getContext("2d"), image = pen.createImageData(width, height);
+    for (let i = 0; i < width * height; i++) {
+      const c = colour(i);
+      for (let k = 0; k < 4; k++) image.data[4 * i + k] = c[k] ?? 255;
+    }
+    pen.putImageData(image, 0, 0);
+    return sheet;
+  }
   function drawThumbs(ctx, theme, t, cell, place) {
-    const arcs = get("grid") === "arcs", { rows, cols, bytes } = thumbs(t, arcs ? 24 : min(cell * 2, 64));
+    const arcs = state.grid === "arcs", { rows, cols, bytes } = thumbs(t, arcs ? 24 : min(cell * 2, 64));
     const levels = Array.from({ length: 256 }, (_, q) => level(lm.weight[q])), one = rows * cols;
     ctx.fillStyle = theme.bg;
     if (arcs) {
@@ -207,25 +221,18 @@ function render({ model, el }) {
       return;
     }
     if (!one) return;
-    const sheet = new OffscreenCanvas(cols, rows * t.L * t.H), pen = sheet.getContext("2d");
-    const image = pen.createImageData(cols, rows * t.L * t.H);
-    const ink = levels.map((v) => theme.ramp[round(v * 255)]);
-    for (let i = 0; i < bytes.length; i++) {
-      const c = ink[bytes[i]];
-      image.data.set([c[0], c[1], c[2], 255], i * 4);
-    }
-    pen.putImageData(image, 0, 0);
+    const sheet = pixels(cols, rows * t.L * t.H, (i) => theme.ramp[round(levels[bytes[i]] * 255)]);
     ctx.imageSmoothingEnabled = false;
     place.forEach(([k, x, y]) => ctx.drawImage(sheet, 0, k * rows, cols, rows, x, y, cell - 2, cell - 2));
   }
   function paintGrid(theme) {
-    const t = tab(), W = ui.root.clientWidth - 26, side = W >= 700, list = order(t), sort = t.scores[get("sort")];
+    const t = tab(), W = ui.root.clientWidth - 26, side = W >= 700, list = order(t), sort = t.scores[state.sort];
     const cell = clamp(floor(((side ? min(W * 0.46, 520) : W) - 30) / t.H), 14, 56), tall = cell + (sort ? 24 : 0);
-    const key = [turn, t.name, theme.name, cell, ...["scale", "grid", "sort", "hide_special", "pair", "containing", "group_words"].map(get)].join("|");
+    const key = look(theme, cell, state.grid, state.sort);
     const x0 = 26, y0 = 16, width = x0 + t.H * cell + 2, height = y0 + t.L * tall + 2;
     cells = { list, cell, tall, x0, y0, H: t.H };
     if (grid?.key !== key) {
-      const canvas = document.createElement("canvas"), ctx = lm.fit(canvas, width, height);
+      const canvas = h("canvas"), ctx = lm.fit(canvas, width, height);
       ctx.fillStyle = theme.line;
       ctx.fillRect(x0 - 1, y0 - 1, t.H * cell, t.L * tall);
       const place = list.map((k, n) => [k, x0 + (n % t.H) * cell, y0 + floor(n / t.H) * tall]);
@@ -262,39 +269,33 @@ function render({ model, el }) {
     const k = x >= 0 && x < c.H && y >= 0 ? c.list[y * c.H + x] : null;
     return k == null ? null : split(k);
   };
+  const listen = (node, event, f) => node.addEventListener(event, f);
   const name = ([a, b]) => `layer ${a} head ${b}`;
-  function choose([layer, head], more) {
-    const rest = more ? pins().filter(([a, b]) => a !== layer || b !== head) : [];
+  // point at a head; with `rest`, pin it together with those
+  function choose(at, rest) {
+    const t = tab(), s = now(), [layer, head] = at || [s.layer, s.head], same = ([a, b]) => a === layer && b === head;
     preview = null;
-    put({ heads: [...rest, [layer, head]].slice(-lm.palette.length), selection: { ...now(), layer, head, weight: undefined } });
-    const t = tab(), score = t.scores[get("sort")]?.[layer * t.H + head];
-    ui.say(name([layer, head]) + (score == null ? "" : `, ${get("sort")} ${fmt(score, 2)}`) + speak());
+    if (rest) put({ heads: [...rest.filter((p) => !same(p)), [layer, head]].slice(-8) });
+    put({ selection: { ...s, layer, head, weight: null } });
+    const score = t.scores[state.sort]?.[layer * t.H + head];
+    ui.say(heads().map(name).join(" with ") + (score == null ? "" : `, ${state.sort} ${fmt(score, 2)}`) + speak());
   }
-  board.addEventListener("pointermove", (e) => {
+  listen(board, "pointermove", (e) => {
     const at = headAt(e);
     if (String(at) !== String(preview)) { preview = at; hover = null; ui.paint(); }
   });
-  board.addEventListener("pointerleave", () => { preview = null; ui.paint(); });
-  board.addEventListener("click", (e) => { const at = headAt(e); if (at) choose(at, e.shiftKey); });
-  const move = (by, across) => () => {
-    const t = tab(), s = now(), c = cells, at = c.list.indexOf(s.layer * t.H + s.head);
-    const next = across ? at + by : at + by * t.H;
-    if (next < 0 || next >= c.list.length) return;
-    choose(split(c.list[next]), false);
+  listen(board, "pointerleave", () => { preview = null; ui.paint(); });
+  listen(board, "click", (e) => { const at = headAt(e); if (at) choose(at, e.shiftKey ? pins() : []); });
+  const move = (by) => () => {
+    const s = now(), { list, H } = cells, k = list[list.indexOf(s.layer * H + s.head) + by];
+    if (k != null) choose(split(k));
   };
+  const down = () => cells.H;
   lm.keys(board, {
-    ArrowLeft: move(-1, true), ArrowRight: move(1, true), ArrowUp: move(-1), ArrowDown: move(1),
-    Enter: (e) => { const s = now(); pinned(e.shiftKey, [s.layer, s.head]); },
-    Escape: () => { const s = now(); put({ heads: [[s.layer, s.head]] }); ui.say("only " + name([s.layer, s.head])); },
+    ArrowLeft: move(-1), ArrowRight: move(1), ArrowUp: () => move(-down())(), ArrowDown: () => move(down())(),
+    Enter: (e) => choose(null, e.shiftKey ? state.heads : []),
+    Escape: () => choose(null, []),
   });
-  // with Shift, the next head joins the pinned ones: move there and keep them
-  let held = null;
-  function pinned(more, head) {
-    const keep = more ? [...(held || []), head] : [head];
-    held = keep;
-    put({ heads: keep.filter((p, i) => keep.findIndex((q) => q.join() === p.join()) === i) });
-    ui.say(`${keep.length > 1 ? "together: " : "pinned "}` + get("heads").map(name).join(", "));
-  }
 
   // --- the picture -----------------------------------------------------------------
   const find = (side, at) => side.groups.findIndex((g) => g.includes(at));
@@ -319,7 +320,7 @@ function render({ model, el }) {
     const s = now();
     layout.query = hover?.row ?? find(keep.rows, s.query);
     layout.key = hover ? hover.col ?? -1 : find(keep.cols, s.key);
-    const mode = get("mode"), empty = !layout.R || !layout.C ? "No token is left to show." : maps.includes(null) ? "This layer is on its way." : "";
+    const mode = state.mode, empty = !layout.R || !layout.C ? "No token is left to show." : maps.includes(null) ? "This layer is on its way." : "";
     if (empty) blank(empty, theme);
     else ({ arcs: paintArcs, heat: paintHeat, detail: paintDetail })[mode](theme, t, max(260, wide - 10));
     caption.replaceChildren(...list.map((p, i) => h("span", {},
@@ -328,13 +329,13 @@ function render({ model, el }) {
     paintFacts(t);
   }
   const arcColour = (theme, i, n) => (n > 1 ? lm.palette[i % 8] : theme.accent);
-  const chosen = () => layout.keep.rows.groups.map((g, r) => (get("queries").includes(g[0]) ? r : -1)).filter((r) => r >= 0);
+  const chosen = () => layout.keep.rows.groups.map((g, r) => (state.queries.includes(g[0]) ? r : -1)).filter((r) => r >= 0);
   const focus = () => {
     const c = chosen();
     return hover?.row != null ? [hover.row] : c.length ? c : [];
   };
   function paintArcs(theme, t, wide) {
-    const { keep, maps, R, C } = layout, across = get("horizontal"), n = max(R, C);
+    const { keep, maps, R, C } = layout, across = state.horizontal, n = max(R, C);
     const step = across ? clamp(wide / n, 13, 60) : clamp(430 / n, 13, 22), pad = 10, far = across ? 230 : min(wide, 520);
     const measure = picture.getContext("2d");
     measure.font = font(12);
@@ -400,15 +401,10 @@ function render({ model, el }) {
   function paintHeat(theme, t, wide) {
     const { keep, R, C } = layout, cell = clamp(min((wide - 100) / C, 440 / R), C > 256 ? 1 : 2.5, 28), room = 92, top = 84;
     const ctx = lm.fit(picture, room + C * cell + 8, top + R * cell + 6);
-    const key = [turn, t.name, heads().join(";"), theme.name, R, C, ...["scale", "hide_special", "renormalise", "pair", "containing", "group_words"].map(get)].join("|");
+    const key = look(theme, heads());
     if (heat?.key !== key) {
-      const sheet = new OffscreenCanvas(C, R), pen = sheet.getContext("2d"), image = pen.createImageData(C, R), m = mean();
-      for (let r = 0; r < R; r++) {
-        const row = m.subarray(r * C, r * C + C), most = max(...row);
-        row.forEach((w, c) => image.data.set([...shade(theme, w, most), 255], (r * C + c) * 4));
-      }
-      pen.putImageData(image, 0, 0);
-      heat = { key, sheet, m };
+      const m = mean(), most = keep.rows.groups.map((_, r) => max(...m.subarray(r * C, r * C + C)));
+      heat = { key, m, most, sheet: pixels(C, R, (i) => shade(theme, m[i], most[floor(i / C)])) };
     }
     ctx.imageSmoothingEnabled = false;
     ctx.drawImage(heat.sheet, room, top, C * cell, R * cell);
@@ -427,8 +423,8 @@ function render({ model, el }) {
     write(keep.cols.names, 1, layout.key >= 0 ? [layout.key] : []);
     if (cell >= 26) {
       heat.m.forEach((w, i) => {
-        const r = floor(i / C), most = max(...heat.m.subarray(r * C, r * C + C));
-        ink(ctx, w >= 0.995 ? "1" : w.toFixed(2).slice(1), room + ((i % C) + 0.5) * cell, top + (r + 0.5) * cell, { colour: lm.ink(shade(theme, w, most)), align: "center", px: 9.5 });
+        const r = floor(i / C);
+        ink(ctx, w >= 0.995 ? "1" : w.toFixed(2).slice(1), room + ((i % C) + 0.5) * cell, top + (r + 0.5) * cell, { colour: lm.ink(shade(theme, w, heat.most[r])), align: "center", px: 9.5 });
       });
     }
     for (const r of rows) rule(ctx, theme.mark, 2, room, top + r * cell, C * cell, cell);
@@ -445,7 +441,7 @@ function render({ model, el }) {
     const which = [t.name, layer, head].join(), known = vectors.get(which);
     layout.hit = () => null;
     if (!known) {
-      blank(D ? (get("_static") ? "This page keeps the vectors of one head only." : "The vectors are on their way.") : "Query and key vectors were not recorded.", theme);
+      blank(D ? (state._static ? "This page has the vectors of one head only." : "Vectors are on their way.") : "Queries and keys were not recorded.", theme);
       if (D && !vectors.has(which)) {
         vectors.set(which, null);
         ui.ask({ kind: "vectors", view: t.name, layer, head });
@@ -492,9 +488,9 @@ function render({ model, el }) {
   // --- the numbers in words ----------------------------------------------------------
   function paintFacts(t) {
     const rows = focus().length ? focus() : layout.query >= 0 ? [layout.query] : [], sums = rowSum(rows);
-    if (!sums) { facts.replaceChildren(h("span", { class: "lm-muted" }, "Point at a token to read its weights; click to keep it, Shift + click to add up several.")); return; }
+    if (!sums) { facts.replaceChildren(h("span", { class: "lm-muted" }, "Point at a token to read its weights. Click keeps it, Shift + click adds up several.")); return; }
     const list = heads(), sure = rows.every((r) => list.every(([a, b]) => exact.has([t.name, a, b, r].join())));
-    if (!sure && !get("_static")) wonder(t, rows, list);
+    if (!sure && !state._static) wonder(t, rows, list);
     const best = Array.from(sums, (w, c) => [w, c]).sort((a, b) => b[0] - a[0]).slice(0, 6);
     const from = rows.map((r) => clip(layout.keep.rows.names[r], 20)).join(" + ");
     if (layout.key >= 0 && !best.some(([, c]) => c === layout.key)) best.push([sums[layout.key], layout.key]);
@@ -526,31 +522,31 @@ function render({ model, el }) {
     return `, ${t.rows.labels[s.query]}${key}${w == null ? "" : " " + fmt(s.weight ?? w, 2)}`;
   }
   function point(row, col) {
-    const s = { ...now(), weight: undefined }, { rows, cols } = layout.keep;
+    const s = { ...now(), weight: null }, { rows, cols } = layout.keep;
     if (row != null && rows.groups[row]) s.query = rows.groups[row][0];
     if (col != null && cols.groups[col]) s.key = cols.groups[col][0];
-    put({ selection: JSON.parse(JSON.stringify(s)) });
+    put({ selection: s });
     ui.say(name([s.layer, s.head]) + speak());
   }
   function toggle(row, more) {
-    const at = layout.keep.rows.groups[row]?.[0], list = get("queries");
+    const at = layout.keep.rows.groups[row]?.[0], list = state.queries;
     if (at == null) return;
     const has = list.includes(at), rest = list.filter((x) => x !== at);
     put({ queries: more ? (has ? rest : [...list, at]) : has && list.length === 1 ? [] : [at] });
-    ui.say(get("queries").length ? "sum over " + get("queries").map((x) => tab().rows.labels[x]).join(" + ") : "no query kept");
+    ui.say(state.queries.length ? "sum over " + state.queries.map((x) => tab().rows.labels[x]).join(" + ") : "no query kept");
   }
   const under = (e) => layout?.hit?.(e.offsetX, e.offsetY) ?? null;
-  picture.addEventListener("pointermove", (e) => {
-    const at = get("mode") === "detail" ? null : under(e);
+  listen(picture, "pointermove", (e) => {
+    const at = state.mode === "detail" ? null : under(e);
     if (JSON.stringify(at) !== JSON.stringify(hover)) { hover = at; ui.paint(); }
   });
-  picture.addEventListener("pointerleave", () => { hover = null; ui.paint(); });
-  picture.addEventListener("click", (e) => {
+  listen(picture, "pointerleave", () => { hover = null; ui.paint(); });
+  listen(picture, "click", (e) => {
     const at = under(e);
     if (!at) return;
     hover = null;
     point(at.row, at.col);
-    if (at.row != null && get("mode") !== "detail") toggle(at.row, e.shiftKey);
+    if (at.row != null && state.mode !== "detail") toggle(at.row, e.shiftKey);
   });
   const step = (dr, dc) => () => {
     hover = null;
@@ -567,9 +563,9 @@ function render({ model, el }) {
     const ctx = lm.fit(scaleBar, 250, 30), x = (v) => 8 + v * 226;
     for (let i = 0; i < 226; i++) { ctx.fillStyle = lm.rgb(theme.ramp[round((i / 225) * 255)]); ctx.fillRect(8 + i, 2, 1.2, 10); }
     rule(ctx, theme.line, 1, 7.5, 1.5, 227, 11);
-    const marks = { logarithm: [0.0001, 0.001, 0.01, 0.1, 1], "square root": [0, 0.01, 0.05, 0.25, 0.5, 1] }[get("scale")] || [0, 0.25, 0.5, 0.75, 1];
+    const marks = { logarithm: [0.0001, 0.001, 0.01, 0.1, 1], "square root": [0, 0.01, 0.05, 0.25, 0.5, 1] }[state.scale] || [0, 0.25, 0.5, 0.75, 1];
     for (const m of marks) ink(ctx, m, x(level(m)), 22, { colour: theme.fg, align: "center", px: 10 });
-    scaleBar.setAttribute("aria-label", `Colour scale, ${get("scale")}: from weight ${marks[0]} to ${marks.at(-1)}`);
+    scaleBar.setAttribute("aria-label", `Colour scale, ${state.scale}: from weight ${marks[0]} to ${marks.at(-1)}`);
   }
   ui.onPaint((theme) => {
     if (!tabs.length || !ui.root.isConnected) return;
@@ -577,11 +573,11 @@ function render({ model, el }) {
     paintPicture(theme);
     paintScale(theme);
     const s = now();
-    picture.setAttribute("aria-label", `${get("mode")} of ${heads().map(name).join(", ")}${speak()}`);
+    picture.setAttribute("aria-label", `${state.mode} of ${heads().map(name).join(", ")}${speak()}`);
   });
   ui.on("data maps", load);
   ui.on("selection heads queries", ui.paint);
-  ui.on("mode grid sort scale pair containing hide_special renormalise group_words horizontal note text second", () => {
+  ui.on("mode grid sort horizontal note text second " + choices.join(" "), () => {
     for (const [name_, control] of Object.entries(controls)) if (name_ !== "sort") control.set(get(name_));
     exact = new Map();
     hover = null;

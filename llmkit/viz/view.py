@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import sys
 import threading
 import uuid
@@ -213,7 +214,8 @@ class View(anywidget.AnyWidget):
             f'const state = JSON.parse(document.getElementById("{uid}-state")'
             ".textContent);\n"
             "place.replaceChildren();\n"
-            "render({ model: lm.stub(state), el: place });\n"
+            f"{slim_script((_HERE / 'view_page.js').read_text('utf-8'))}"
+            "render({ model: stub(state), el: place });\n"
         )
         return (
             f"<style>{self._css}</style>"
@@ -279,7 +281,7 @@ def link(a: View, b: View) -> Link:
 
 @cache
 def module_text(path: str) -> str:
-    """Return the shared prelude and one view's file as a single ES module.
+    """Return a view's file, with what it uses of the shared prelude, as one ES module.
 
     Args:
         path: the view's own file.
@@ -288,7 +290,29 @@ def module_text(path: str) -> str:
         JavaScript without comments and needless blanks.
     """
     own = Path(path).read_text("utf-8")
-    return slim_script((_HERE / "view.js").read_text("utf-8") + own)
+    prelude = (_HERE / "view.js").read_text("utf-8")
+    return slim_script(_needed(prelude, own) + own)
+
+
+def _needed(prelude: str, own: str) -> str:
+    """Keep those members of `lm` that a view names, and those which they name.
+
+    A member starts where a line is indented by two spaces.
+    """
+    start, *members, end = re.split(r"(?m)^(?=  (?:async )?\w+[(:]|\};)", prelude)
+    texts = {re.match(r"\s+(?:async )?(\w+)", m)[1]: m for m in members}
+    kept, asked = set(), _named(own)
+    while asked:
+        kept |= asked
+        asked = {n for k in kept & texts.keys() for n in _named(texts[k])} - kept
+    return start + "".join(m for name, m in texts.items() if name in kept) + end
+
+
+def _named(code: str) -> set[str]:
+    """Return the members of `lm` that some code names, as `lm.x` or `{ x } = lm`."""
+    unpacked = re.findall(r"\{([^{}]*)\} = lm\b", code)
+    names = {name.strip() for part in unpacked for name in part.split(",")}
+    return names | set(re.findall(r"\blm\.(\w+)", code))
 
 
 @cache
