@@ -1,0 +1,1 @@
+"""What a model is used for, and how the shipped ones were made."""
