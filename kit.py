@@ -351,7 +351,7 @@ def test(options, rest):
         command += [] if options.fast else ["notebooks"]
     # one worker for each of two cores, and one thread each
     if (os.cpu_count() or 1) > 1 and "-n" not in rest and not options.fast:
-        command += ["-n", "2", "--dist", "loadgroup"]
+        command += ["-n", "2", "--dist", "loadscope"]
     order = os.environ.get("LLMKIT_NOTEBOOK_ORDER") or str(int(time.time()) % 10000)
     threads = os.environ.get("OMP_NUM_THREADS") or "1"
     settings = {"LLMKIT_NOTEBOOK_ORDER": order, "OMP_NUM_THREADS": threads}

@@ -19,6 +19,19 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep what shares something in one worker: a notebook's kernel, one browser."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::")[0]
+            return "browser" if "tests/browser/" in file else file
+
+    return ByFile(config, log)
+
+
 def pytest_terminal_summary(terminalreporter):
     skipped = {
         report.longrepr[2].removeprefix("Skipped: ")

@@ -24,8 +24,6 @@ def pytest_collection_modifyitems(items):
         if HERE not in item.path.parents:
             continue
         item.add_marker(pytest.mark.browser)
-        # one worker: they share a server and a browser
-        item.add_marker(pytest.mark.xdist_group("browser"))
         if reason:
             item.add_marker(pytest.mark.skip(reason=reason))
 

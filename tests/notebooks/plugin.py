@@ -117,12 +117,11 @@ def pytest_collect_file(file_path, parent):
 
 
 def pytest_collection_modifyitems(items):
-    """Shuffle the notebooks, and keep each in one worker."""
+    """Shuffle the notebooks."""
     books: dict[Path, list] = {}
     rest = []
     for item in items:
         if isinstance(item.parent, Notebook):
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
             books.setdefault(item.path, []).append(item)
         else:
             rest.append(item)

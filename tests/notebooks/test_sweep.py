@@ -199,7 +199,7 @@ def bad(tmp_path_factory):
 def test_a_planted_failure_is_red(bad, name):
     status, report = bad
     assert status == 1
-    failed = [x for x in report.splitlines() if x.startswith(f"FAILED {name}.ipynb")]
+    failed = re.findall(rf"(?m)^FAILED (?:\S*/)?{name}\.ipynb.*$", report)
     assert any(BAD[name][1] in line for line in failed), report
 
 
