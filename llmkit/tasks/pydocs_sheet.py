@@ -27,7 +27,7 @@ folder: only weights, a vocabulary and the samples below are.
 
 ## How it was made
 
-`python -m llmkit.tasks.recipes pydocs`, on {threads} CPU threads, in {minutes:.0f}
+`python -m llmkit.tasks.recipes pydocs`, on {threads} in {minutes:.0f}
 minutes of a busy machine: {steps} steps of {batch_size} × {context_length} tokens in
 bfloat16, Muon for the matrices of the blocks and AdamW for the rest, the rate warmed up
 and cooled to zero along a cosine. Nothing was chosen by looking at its samples. Another
@@ -84,7 +84,7 @@ def datasheet(log: dict) -> str:
         weights=log["weights"],
         python=log["python"],
         minutes=log["minutes"],
-        threads=log["threads"],
+        threads=_counted(log["threads"], "CPU thread"),
         rows="\n".join(rows),
         hits=hits,
         low=low,
@@ -99,6 +99,10 @@ def _filled(paragraph: str) -> str:
     if paragraph[0] in "#| ":
         return paragraph
     return textwrap.fill(" ".join(paragraph.split()), 88, break_on_hyphens=False)
+
+
+def _counted(n: int, what: str) -> str:
+    return f"one {what}" if n == 1 else f"{n} {what}s"
 
 
 def _quoted(text: str) -> str:
