@@ -278,6 +278,13 @@ class Tokenizer:
         if end < len(text):
             yield end, text[end:], None
 
+    def _kept(self, ids: Iterable[int], skip_special: bool) -> Iterable[int]:
+        """Leave the special tokens out, if asked."""
+        if not skip_special:
+            return ids
+        # a set does not find a tensor's element, only the number in it
+        return (i for i in ids if int(i) not in self._special_ids)
+
     def _role(self, role: str) -> int | None:
         token = self.roles.get(role)
         return None if token is None else self.vocab[token]

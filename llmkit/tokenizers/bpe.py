@@ -312,9 +312,6 @@ class ByteBPETokenizer(Tokenizer):
         """
         return prepare(text, self.compose, self.add_prefix_space and not begun)
 
-    def _kept(self, ids: Iterable[int], skip_special: bool) -> Iterable[int]:
-        return (i for i in ids if i not in self._special_ids) if skip_special else ids
-
     def _encode_word(self, word: str) -> tuple[int, ...]:
         """Cut one word into bytes and apply the merges, lowest rank first."""
         if self.ignore_merges:

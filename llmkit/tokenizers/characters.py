@@ -100,8 +100,7 @@ class CharTokenizer(Tokenizer):
         Returns:
             The text.
         """
-        gone = self._special_ids if skip_special else ()
-        return "".join(self.id_to_token(i) for i in ids if i not in gone)
+        return "".join(map(self.id_to_token, self._kept(ids, skip_special)))
 
     def _spans(self, text: str, at: int) -> Iterator[tuple[int, tuple[int, int], int]]:
         for n, character in enumerate(text, start=at):

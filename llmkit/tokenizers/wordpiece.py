@@ -174,9 +174,7 @@ class WordPieceTokenizer(Tokenizer):
             The text.
         """
         text = ""
-        for token_id in ids:
-            if skip_special and token_id in self._special_ids:
-                continue
+        for token_id in self._kept(ids, skip_special):
             token = self.id_to_token(token_id)
             if text and token.startswith(self.prefix):
                 token = token[len(self.prefix) :]

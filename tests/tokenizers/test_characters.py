@@ -44,3 +44,12 @@ def test_hugging_face_reads_it(tmp_path):
     again = CharTokenizer.load(tmp_path / "chars.json")
     assert again.vocab == ours.vocab
     assert again.encode("x<end>") == ours.encode("x<end>")
+
+
+def test_special_tokens_are_left_out_of_a_tensor_too():
+    torch = pytest.importorskip("torch")
+    tokenizer = CharTokenizer.train("ab", special_tokens=["<pad>"])
+    ids = tokenizer.encode("a<pad>b")
+    for row in (ids, torch.tensor(ids)):
+        assert tokenizer.decode(row, skip_special=True) == "ab"
+        assert tokenizer.decode(row) == "a<pad>b"
