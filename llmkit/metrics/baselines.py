@@ -38,7 +38,7 @@ class NGram:
         self.kinds = [Counter() for _ in range(order)]
 
     def fit(self, ids: Sequence[int]) -> NGram:
-        """Count.
+        """Count; a second text is added to the first.
 
         Args:
             ids: the training text as token ids.
@@ -51,6 +51,9 @@ class NGram:
             pairs = self.pairs[length]
             for end in range(length, len(ids)):
                 pairs[tuple(ids[end - length : end + 1])] += 1
+            # anew: the pairs hold what earlier texts brought as well
+            self.totals[length].clear()
+            self.kinds[length].clear()
             for key, count in pairs.items():
                 self.totals[length][key[:-1]] += count
                 self.kinds[length][key[:-1]] += 1

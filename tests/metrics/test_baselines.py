@@ -38,6 +38,14 @@ def test_longer_histories_know_more():
     assert losses[0] > losses[1] > losses[2]
 
 
+def test_a_second_text_is_added():
+    twice = NGram(2, V).fit(IDS).fit([3, 4, 3])
+    assert twice.totals[0][()] == len(IDS) + 3
+    assert twice.kinds[0][()] == 5
+    total = sum(twice.probability([0], token) for token in range(V))
+    assert total == pytest.approx(1)
+
+
 def test_messages():
     with pytest.raises(ValueError, match="at least two tokens; got 1"):
         NGram(1, V).loss([3])
