@@ -98,7 +98,8 @@ def _number_difference(got, want, tolerance: float) -> str:
 def _close(a, b, tolerance: float) -> bool:
     if a == b or (a != a and b != b):
         return True
-    return abs(a - b) <= tolerance * (1 + abs(b))
+    # to an infinite number everything would be near enough
+    return abs(b) != math.inf and abs(a - b) <= tolerance * (1 + abs(b))
 
 
 def _short(number) -> str:

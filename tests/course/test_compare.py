@@ -54,3 +54,10 @@ def test_alike(a, b):
 )
 def test_different(got, want, text):
     assert text in difference(got, want, T)
+
+
+def test_no_number_is_near_an_infinite_one():
+    inf = float("inf")
+    assert same(inf, inf, T)
+    for got, want in ((3.0, inf), (inf, 3.0), (-inf, inf), (3.0, -inf)):
+        assert not same(got, want, T)
