@@ -39,7 +39,8 @@ def load_shipped(name: str):
     text = path.read_text(encoding="utf-8")
     try:
         if path.suffix == ".jsonl":
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
+            # not splitlines: it would also cut at signs that a text may hold
+            return [json.loads(line) for line in text.split("\n") if line.strip()]
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(

@@ -38,12 +38,14 @@ def test_lines_of_json(monkeypatch, tmp_path):
     folder = tmp_path / "rows"
     folder.mkdir()
     (folder / "DATASHEET.md").write_text("x")
-    (folder / "rows.jsonl").write_text('{"a": 1}\n\n{"a": "é"}\n', encoding="utf-8")
+    # a line separator inside a text ends no line of the file
+    rows = '{"a": 1}\n\n{"a": "é\u2028"}\n'
+    (folder / "rows.jsonl").write_text(rows, encoding="utf-8")
     monkeypatch.setattr(
         "llmkit.data.shipped.data_path", lambda name="": tmp_path / name
     )
     assert shipped_names() == ["rows"]
-    assert load_shipped("rows") == [{"a": 1}, {"a": "é"}]
+    assert load_shipped("rows") == [{"a": 1}, {"a": "é\u2028"}]
 
 
 def test_shipped_data_is_small():
