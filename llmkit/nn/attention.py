@@ -205,6 +205,8 @@ class MultiHeadAttention(nn.Module):
         """Compute the same as `attention`, without ever holding the weights."""
         if self.n_kv_heads != self.n_heads:
             k, v = repeat_kv(k, self.n_heads), repeat_kv(v, self.n_heads)
+        if mask is not None:
+            mask = _as_bool(mask)  # PyTorch would add numbers to the scores
         if bias is not None:
             bias = bias.to(q)
             mask = bias if mask is None else bias.masked_fill(~mask, -math.inf)

@@ -234,6 +234,10 @@ def test_messages():
         attention(q, k, v[:, :, :6])
     with pytest.raises(TypeError, match=r"mask must be bool.*got torch.float64.*bias"):
         attention(q, k, v, torch.zeros(T, S, dtype=F64))
+    layer, x, ones = MultiHeadAttention(D, H), torch.zeros(B, T, D), torch.ones(T, T)
+    for need_weights in (False, True):
+        with pytest.raises(TypeError, match=r"mask must be bool.*got torch.float32"):
+            layer(x, mask=ones, need_weights=need_weights)
     with pytest.raises(ValueError, match="multiple of n_heads; got d_model=10, n_head"):
         MultiHeadAttention(10, 3)
     with pytest.raises(ValueError, match="n_heads=6, n_kv_heads=4"):
