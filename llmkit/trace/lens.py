@@ -8,6 +8,7 @@ given to the model's own output layer, as if no further layer followed. Home not
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from llmkit.checks import check_positive, check_type
 from llmkit.models import BERT, GPT, Llama
+from llmkit.trace.running import running
 from llmkit.viz.labels import visible, visible_all
 
 
@@ -154,26 +156,18 @@ def read_streams(model, ids: Sequence[int]) -> tuple[list[str], list[Tensor]]:
     """
     ids = torch.tensor([list(ids)], device=next(model.parameters()).device)
     middles: list[Tensor] = []
-    hooks = []
-    for block in model.blocks:
-        if block.norm_first:  # what norm2 reads is the stream after attention
-            hook = block.norm2.register_forward_pre_hook(
-                lambda _module, inputs: middles.append(inputs[0])
-            )
-        else:  # with the norm last, norm1 writes it
-            hook = block.norm1.register_forward_hook(
-                lambda _module, _inputs, output: middles.append(output)
-            )
-        hooks.append(hook)
-    training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            states = model(ids, output_hidden_states=True).hidden_states
-    finally:
-        model.train(training)
-        for hook in hooks:
-            hook.remove()
+    with running(model), torch.inference_mode(), ExitStack() as hooks:
+        for block in model.blocks:
+            if block.norm_first:  # what norm2 reads is the stream after attention
+                hook = block.norm2.register_forward_pre_hook(
+                    lambda _module, inputs: middles.append(inputs[0])
+                )
+            else:  # with the norm last, norm1 writes it
+                hook = block.norm1.register_forward_hook(
+                    lambda _module, _inputs, output: middles.append(output)
+                )
+            hooks.callback(hook.remove)
+        states = model(ids, output_hidden_states=True).hidden_states
     rows, streams = ["embedding"], [states[0][0]]
     for layer, (middle, after) in enumerate(zip(middles, states[1:], strict=True)):
         rows += [f"{layer} attention", f"{layer} MLP"]

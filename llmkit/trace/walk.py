@@ -15,6 +15,7 @@ from llmkit.checks import check_type
 from llmkit.models import BERT, GPT, Llama, ModelOutput
 from llmkit.models.bert import MLMHead
 from llmkit.models.decoder import decoder_mask
+from llmkit.trace.running import running
 from llmkit.trace.steps import Walk
 from llmkit.viz.labels import visible_all
 
@@ -56,16 +57,11 @@ def walk(
     device = next(model.parameters()).device
     ids = torch.tensor([encoding.ids], device=device)
     w = Walk(visible_all(encoding.tokens), layer, head, len(model.blocks), n_heads)
-    training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            out = model(ids, output_hidden_states=True)
-            _embedding(w, model, ids, encoding, out)
-            _block(w, model, ids, out.hidden_states[layer], layer, head)
-            _words(w, model, tokenizer, out, top)
-    finally:
-        model.train(training)
+    with running(model), torch.inference_mode():
+        out = model(ids, output_hidden_states=True)
+        _embedding(w, model, ids, encoding, out)
+        _block(w, model, ids, out.hidden_states[layer], layer, head)
+        _words(w, model, tokenizer, out, top)
     return w
 
 

@@ -107,8 +107,10 @@ def test_steps_name_tensors_and_real_lines(name):
 
 def test_walk_leaves_the_model_in_its_mode():
     model = models()["gpt"].train()
+    model.blocks[0].eval()  # a part of it rests
     walk(model, Letters(), "abc")
     assert model.training
+    assert not model.blocks[0].training
 
 
 def test_bad_input_is_refused_with_a_sentence():
