@@ -11,6 +11,7 @@ import torch
 
 from llmkit.checks import check_type
 from llmkit.decoding import Sampling
+from llmkit.trace.running import running
 from llmkit.trace.tokens import as_tokenizer, token_label
 from llmkit.viz.next_token import NextToken, Scores
 
@@ -95,7 +96,7 @@ class Reader:
         return Scores(text=text, ids=ids, tokens=labels, logits=logits, note=note)
 
     def _logits(self, ids: list[int]):
-        with torch.no_grad():
+        with running(self.model):
             if self._cache is None:
                 out = self.model(torch.tensor([ids], device=self._device()))
             else:

@@ -42,6 +42,15 @@ def test_typing_reads_only_what_changed_and_scores_the_same(model, tokenizer):
     assert "reads the last 12 tokens" in reader.ask(TEXT[:60]).note
 
 
+def test_a_model_in_training_drops_nothing_and_goes_on_training(tokenizer):
+    torch.manual_seed(0)
+    sizes = {"d_model": 24, "n_heads": 4, "n_layers": 1, "dropout": 0.5}
+    model = GPT(GPTConfig(vocab_size=tokenizer.vocab_size, **sizes)).train()
+    one, two = (Reader(model, tokenizer).ask("the cat").logits for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+    assert model.training
+
+
 def test_clicked_tokens_are_appended_as_they_are(model, tokenizer):
     view = next_token(model, tokenizer, "the cat")
     ids = view.ids
