@@ -12,6 +12,7 @@ import numpy as np
 import traitlets
 
 from llmkit.checks import check_shape
+from llmkit.viz.figure import new_figure, short_labels
 from llmkit.viz.view import View
 
 METRICS = ("probability", "rank", "entropy", "kl")
@@ -146,14 +147,11 @@ class LogitLens(View):
 
     def figure(self):
         """Return the grid, the last layer on top, coloured by probability."""
-        from matplotlib.figure import Figure
-
         first, probs = self.lens["top"][..., 0], self.lens["probs"][..., 0]
         shown = slice(max(0, first.shape[1] - 12), None)
-        tokens = [self.tokens[c] for c in self.columns][shown]
+        tokens = short_labels([self.tokens[c] for c in self.columns][shown])
         height = 0.28 * len(self.rows) + 0.9
-        figure = Figure(figsize=(1.0 + 0.85 * len(tokens), height))
-        axes = figure.add_subplot()
+        figure, axes = new_figure(1.0 + 0.85 * len(tokens), height)
         axes.imshow(probs[:, shown], cmap="Blues", vmin=0, vmax=1, aspect="auto")
         axes.invert_yaxis()
         axes.set_yticks(range(len(self.rows)), self.rows, fontsize=8)
@@ -172,7 +170,6 @@ class LogitLens(View):
                     color="black" if light else "white",
                     parse_math=False,
                 )
-        figure.set_layout_engine("constrained")
         return figure
 
     def _changed(self, _change) -> None:

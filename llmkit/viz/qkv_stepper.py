@@ -12,6 +12,7 @@ import numpy as np
 import traitlets
 
 from llmkit.viz import codec
+from llmkit.viz.figure import short_labels
 from llmkit.viz.view import View
 
 # what a page without a kernel may weigh before it leaves weight matrices out
@@ -179,7 +180,8 @@ class QKVStepper(View):
                 interpolation="nearest",
             )
             axes.set_title(name, fontsize=10)
-            axes.set_yticks(range(len(self.tokens)), self.tokens if place == 0 else [])
+            labels = short_labels(self.tokens) if place == 0 else []
+            axes.set_yticks(range(len(self.tokens)), labels)
             axes.set_xticks([])
         return figure
 

@@ -81,3 +81,9 @@ def test_outputs(model):
     assert view.to_png().startswith(b"\x89PNG")
     assert "after the last token the model says" in view.alt
     assert repr(view).startswith("LogitLens(5 rows, 7 tokens")
+
+
+def test_a_token_of_dollar_signs_is_no_formula(model):
+    view = explore.lens(model, Letters(), "fox")
+    view.tokens = [r"$\frac$", "$$", "$_$"]
+    assert view.to_png().startswith(b"\x89PNG")

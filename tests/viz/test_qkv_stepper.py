@@ -109,3 +109,9 @@ def test_a_missing_tensor_is_named():
     del tensors["a"]
     with pytest.raises(ValueError, match="step 'b' needs the tensor 'a'"):
         QKVStepper(["d"], steps, tensors)
+
+
+def test_a_token_of_dollar_signs_is_no_formula():
+    _, steps, tensors = small()
+    view = QKVStepper([r"$\frac$", "$$", "$_$"], steps, tensors)
+    assert view.to_png().startswith(b"\x89PNG")
