@@ -13,14 +13,14 @@ import numpy as np
 import traitlets
 
 from llmkit.checks import check_type
-from llmkit.viz.attention_figures import (
+from llmkit.viz.attention_maps import AttentionMaps
+from llmkit.viz.figure import new_figure
+from llmkit.viz.labels import visible
+from llmkit.viz.painters import (
     paint_arcs,
     paint_grid,
     paint_heat,
 )
-from llmkit.viz.attention_maps import AttentionMaps
-from llmkit.viz.figure import new_figure
-from llmkit.viz.labels import visible
 from llmkit.viz.view import View
 
 PAIRS = ("all", "A to A", "A to B", "B to A", "B to B")

@@ -9,8 +9,8 @@ import numpy as np
 
 from llmkit.checks import check_shape
 from llmkit.viz import codec
-from llmkit.viz.attention_figures import as_weights, pool
 from llmkit.viz.labels import visible_all
+from llmkit.viz.painters import as_weights, pool
 
 ALL_AT_ONCE = 256  # beyond so many tokens, layers travel one at a time
 THUMB = 40  # rows and columns of a head's thumbnail beyond that length

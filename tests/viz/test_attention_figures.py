@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from llmkit.viz import attention_figures as figures
+from llmkit.viz import painters
 
 L, H, T, S = 2, 3, 4, 5
 ROWS, COLUMNS = ["a", "$b$", "</td>", ""], ["v", "w", "日本", "🙂", "\ud800"]
@@ -58,11 +59,11 @@ def test_token_strip():
 def test_pooling_keeps_the_strongest():
     w = np.zeros((1, 97, 61))
     w[0, 90, 3] = 0.7
-    small = figures.pool(w, 10)
+    small = painters.pool(w, 10)
     assert small.shape == (1, 10, 10)
     assert small.max() == 0.7
     assert (small > 0).sum() == 1
-    assert figures.pool(w, 200).shape == w.shape
+    assert painters.pool(w, 200).shape == w.shape
 
 
 def test_one_token():

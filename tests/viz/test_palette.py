@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from llmkit.viz import palette
-from llmkit.viz.view import _HERE
+from llmkit.viz.module import HERE
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB
 SIGHT = {
@@ -55,7 +55,7 @@ def test_the_ramp_only_darkens(sight):
 
 
 def test_the_browser_has_the_same_colours():
-    code = (_HERE / "view.js").read_text("utf-8")
+    code = (HERE / "view.js").read_text("utf-8")
     hues = re.search(r"palette: \[(.*?)\]", code)[1]
     assert tuple(re.findall("#[0-9A-F]{6}", hues)) == palette.PALETTE
     for name, stops in (("ramps", palette.RAMP), ("signed", palette.SIGNED)):
@@ -74,7 +74,7 @@ def contrast(a, b):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_is_readable_in_both_themes(theme):
-    code = (_HERE / "view.js").read_text("utf-8")
+    code = (HERE / "view.js").read_text("utf-8")
     block = re.search(rf"{theme}: {{ bg(.*?)}}", code, re.DOTALL)[0]
     colours = dict(re.findall(r'(\w+): "(#[0-9a-f]{6})"', block))
     for ground in ("bg", "panel"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import traitlets
 
-from llmkit.viz import codec
+from llmkit.viz import codec, module
 from llmkit.viz import view as view_module
 from llmkit.viz.figure import new_figure
 from llmkit.viz.view import View, link
@@ -148,24 +148,24 @@ def test_numpy_state_is_written_as_lists():
 
 
 @pytest.mark.parametrize(
-    "path", sorted(view_module._HERE.glob("*.js")), ids=lambda path: path.stem
+    "path", sorted(module.HERE.glob("*.js")), ids=lambda path: path.stem
 )
 def test_a_module_holds_all_it_names_of_the_prelude(path):
     if path.stem in ("view", "view_page"):
         return
     own = path.read_text("utf-8")
-    prelude = view_module._HERE.joinpath("view.js").read_text("utf-8")
-    kept = view_module._needed(prelude, own)
+    prelude = module.HERE.joinpath("view.js").read_text("utf-8")
+    kept = module._needed(prelude, own)
     members = set(re.findall(r"(?m)^  (?:async )?(\w+)[(:]", kept))
-    assert view_module._named(kept + own) <= members
+    assert module._named(kept + own) <= members
     assert "mount" in members or "lm.mount" not in own
-    assert len(view_module.module_text(str(path))) < len(prelude) + len(own)
+    assert len(module.module_text(str(path))) < len(prelude) + len(own)
 
 
 def test_the_prelude_is_cut_down_to_what_is_used():
     prelude = "const lm = {\n  a: 1,\n  b() {\n    return lm.a;\n  },\n  c: 2,\n};\n"
-    assert view_module._needed(prelude, "lm.b()").count("lm.a") == 1
-    assert "a: 1" in view_module._needed(prelude, "lm.b()")
-    assert "c: 2" not in view_module._needed(prelude, "lm.b()")
-    kept = view_module._needed(prelude, "const { c, a } = lm;")
+    assert module._needed(prelude, "lm.b()").count("lm.a") == 1
+    assert "a: 1" in module._needed(prelude, "lm.b()")
+    assert "c: 2" not in module._needed(prelude, "lm.b()")
+    kept = module._needed(prelude, "const { c, a } = lm;")
     assert kept == "const lm = {\n  a: 1,\n  c: 2,\n};\n"
