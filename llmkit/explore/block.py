@@ -17,6 +17,7 @@ from llmkit.checks import check_positive, check_type
 from llmkit.explore.given import own_model, own_tokenizer
 from llmkit.losses import cross_entropy
 from llmkit.models import GPT, Llama
+from llmkit.models.decoder import decoder_mask
 from llmkit.nn import (
     MLP,
     Block,
@@ -168,7 +169,8 @@ class _Trained:
             )
         self.ids = torch.tensor([ids], device=device)
         length = len(ids)
-        self.mask = causal_mask(length, device=device)
+        window = getattr(model.config, "window", None)
+        self.mask = decoder_mask(length, None, None, device, window)
         self.rotary = None
         if isinstance(model, Llama):
             c = model.config

@@ -57,7 +57,7 @@ def test_a_trained_model_whole_is_the_model(kind):
     if kind == "gpt":
         model = GPT(GPTConfig(**sizes))
     else:
-        model = Llama(LlamaConfig(**sizes, head_norm=True))
+        model = Llama(LlamaConfig(**sizes, head_norm=True, window=3))
     view = explore.block(model, tokenizer, text)
     ids = torch.tensor([tokenizer.encode(text)])
     out = model(ids, output_hidden_states=True)
