@@ -79,8 +79,11 @@ def what_if(
 class Run:
     """One pass over one sentence, changed or not."""
 
-    def __init__(self, tokens: TokenLists, qkv: list[LayerQKV], states, logits):
+    def __init__(
+        self, tokens: TokenLists, qkv: list[LayerQKV], states, logits, cut: bool
+    ):
         self.tokens, self.qkv, self.states, self.logits = tokens, qkv, states, logits
+        self.cut = cut  # whether the text went on
 
     def one_head(self, layer: int, head: int) -> tuple[Tensor, ...]:
         """Return q, k, v and mask of a head: (T, Dh), (T, Dh), (T, Dh), (T, T)."""
@@ -139,7 +142,8 @@ class Session:
             return self._known[1]
         tokens = read_tokens(self.tokenizer, text, None)
         ids = torch.tensor([tokens.ids[: self.longest]])
-        if len(tokens.ids) > self.longest:
+        cut = len(tokens.ids) > self.longest
+        if cut:
             tokens = _first(tokens, self.longest)
         device = next(self.model.parameters()).device
         # the recorder comes before the change, so that it sees the queries as they were
@@ -150,7 +154,8 @@ class Session:
         ):
             output = self.model(ids.to(device))
         logits = output.logits[0].float().cpu() if self.decoder else None
-        run = Run(tokens, _cpu(qkv), output.last_hidden_state[0].float().cpu(), logits)
+        states = output.last_hidden_state[0].float().cpu()
+        run = Run(tokens, _cpu(qkv), states, logits, cut)
         if not changes:
             self._known = (text, run)
         return run
@@ -190,7 +195,7 @@ class Session:
         return outcome
 
     def _note(self, base: Run, text: str) -> str:
-        if len(base.tokens.ids) == self.longest:
+        if base.cut:
             return f"Only the first {self.longest} tokens are read."
         if text != self.text and self._known and self._known[0] == text:
             return (

@@ -162,6 +162,9 @@ def test_long_texts_are_cut_and_say_so(decoder, characters):
     view = what_if(decoder, characters, TEXT, longest=6)
     assert len(view.tokens) == 6
     assert "first 6 tokens" in view.note
+    whole = what_if(decoder, characters, TEXT, longest=len(TEXT))
+    assert len(whole.tokens) == len(TEXT)
+    assert whole.note == ""
 
 
 def test_words_are_swapped_and_spaces_stay():
