@@ -181,7 +181,9 @@ def head_scores(weights, words=None, separators=None) -> dict[str, np.ndarray]:
 
 def _array(weights) -> np.ndarray:
     if hasattr(weights, "detach"):
-        weights = weights.detach().cpu().numpy()
+        weights = weights.detach().cpu()
+        # NumPy knows no bfloat16, and sums in 16 bits lose digits
+        weights = (weights.float() if weights.element_size() < 4 else weights).numpy()
     weights = np.asarray(weights)
     check_shape("weights", weights, "... T S")
     return weights

@@ -110,3 +110,14 @@ def test_errors_say_what_was_given():
         heads.separator_score(random_weights(T, T), [True])
     with pytest.raises(ValueError, match="weights must have at least 2 axes"):
         heads.row_entropy(np.ones(3))
+
+
+def test_weights_in_16_bits():
+    torch = pytest.importorskip("torch")
+    weights = torch.from_numpy(random_weights(L, H, T, T))
+    half = weights.bfloat16()
+    np.testing.assert_allclose(
+        heads.row_entropy(half), heads.row_entropy(half.float()), atol=1e-6
+    )
+    for name, score in heads.head_scores(weights).items():
+        np.testing.assert_allclose(heads.head_scores(half)[name], score, atol=0.05)
