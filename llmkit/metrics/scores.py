@@ -119,7 +119,8 @@ def perplexity(losses: Tensor | float) -> float:
     Returns:
         1 for a model that is always sure and right; V for an even guess.
     """
-    return math.exp(float(torch.as_tensor(losses).double().mean()))
+    # torch's exp: beyond a mean of 709 it gives infinity, where math.exp stops
+    return float(torch.as_tensor(losses).double().mean().exp())
 
 
 def bits_per_byte(loss: float, n_tokens: int, n_bytes: int) -> float:

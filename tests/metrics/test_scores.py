@@ -45,6 +45,10 @@ def test_perplexity_and_bits():
     assert bits_per_byte(4 * math.log(256), 100, 400) == pytest.approx(8)
 
 
+def test_a_hopeless_model_has_an_infinite_perplexity():
+    assert perplexity(1000.0) == float("inf")
+
+
 def test_an_estimate_reads_well():
     assert f"{Estimate(0.5, 0.25, 0.75, 9):.2f}" == "0.50 [0.25, 0.75]"
     assert str(Estimate(0.5, 0.25, 0.75, 9)) == "0.500 [0.250, 0.750]"
