@@ -57,6 +57,8 @@ class LayerCache:
 
     def crop(self, length: int) -> None:
         """Forget everything after the first `length` positions."""
+        if length < 0:
+            raise ValueError(f"length must be at least 0; got {length}")
         self.length = min(self.length, length)
 
     def select(self, rows: Tensor) -> None:

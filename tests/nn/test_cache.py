@@ -61,3 +61,5 @@ def test_crop_select_and_bytes():
 def test_messages():
     with pytest.raises(ValueError, match="n_layers must be a number above 0; got 0"):
         KVCache(0)
+    with pytest.raises(ValueError, match="length must be at least 0; got -1"):
+        KVCache(1).crop(-1)
