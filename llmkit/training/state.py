@@ -84,6 +84,10 @@ def load_state(
         if "llmkit" not in header:
             raise ValueError(f"{path} holds no state of a run; was it `save_state`d?")
         tensors = {name: file.get_tensor(name) for name in file.keys()}
+    if generator is not None and "random.generator" not in tensors:
+        raise ValueError(
+            f"{path} holds no generator: it was saved without one. Leave generator out"
+        )
     notes, optimizers = json.loads(header["llmkit"]), _as_list(optimizer)
     _check_same(notes, model, optimizers, path)
     for name, weight in _unshared(model).items():

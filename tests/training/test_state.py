@@ -68,6 +68,14 @@ def test_a_foreign_file_is_refused(tmp_path):
         load_state(path, model, optimizer)
 
 
+def test_a_generator_that_was_not_saved_is_refused(tmp_path):
+    model, optimizer, *_ = make("adamw", 0)
+    path = tmp_path / "run.safetensors"
+    save_state(path, model, optimizer, 0)
+    with pytest.raises(ValueError, match=r"holds no generator.*Leave generator out"):
+        load_state(path, model, optimizer, torch.Generator())
+
+
 def test_nothing_is_left_beside_it(tmp_path):
     model, optimizer, *_ = make("adamw", 0)
     save_state(tmp_path / "run.safetensors", model, optimizer, 0)
