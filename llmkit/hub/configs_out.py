@@ -161,11 +161,7 @@ def _bert_out(model: BERT, c: BERTConfig, kind: str) -> dict:
 
 def _bert_class(c: BERTConfig, name: str) -> str:
     if c.nsp_head:
-        return (
-            f"{name}ForPreTraining"
-            if c.mlm_head
-            else f"{name}ForNextSentence" + ("Prediction")
-        )
+        return f"{name}For{'PreTraining' if c.mlm_head else 'NextSentencePrediction'}"
     return f"{name}ForMaskedLM" if c.mlm_head else f"{name}Model"
 
 
