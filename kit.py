@@ -167,7 +167,7 @@ def wanted(venv):
     """Return a hash of all that decides what must be installed."""
     parts = [str(ROOT), version_of(venv)]
     if venv == COLAB:
-        parts.append(COLAB_PINS.read_text("utf-8"))
+        parts += [COLAB_PINS.read_text("utf-8"), *(pin(n) for n in COLAB_BRINGS)]
     else:
         # of pyproject.toml only the lists: publishing must not install anything
         project = (ROOT / "pyproject.toml").read_text("utf-8")
