@@ -37,6 +37,9 @@ class LayerNorm(nn.Module):
             The same shape.
         """
         check_shape("x", x, "... D", D=self.weight.shape[0])
+        if x.element_size() < 4:
+            # in 16 bits the square of 256 is infinite already: compute in 32
+            return self.forward(x.float()).to(torch.result_type(x, self.weight))
         mean = x.mean(dim=-1, keepdim=True)
         # the biased variance: divided by D, not by D - 1
         variance = (x - mean).square().mean(dim=-1, keepdim=True)
@@ -67,5 +70,8 @@ class RMSNorm(nn.Module):
             The same shape.
         """
         check_shape("x", x, "... D", D=self.weight.shape[0])
+        if x.element_size() < 4:
+            # in 16 bits the square of 256 is infinite already: compute in 32
+            return self.forward(x.float()).to(torch.result_type(x, self.weight))
         mean_square = x.square().mean(dim=-1, keepdim=True)
         return x * torch.rsqrt(mean_square + self.eps) * self.weight

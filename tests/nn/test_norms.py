@@ -58,6 +58,15 @@ def test_constant_vector_and_one_feature_stay_finite(norm):
     assert norm(1)(torch.ones(4, 1)).isfinite().all()
 
 
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_large_numbers_in_16_bits(ours, theirs, dtype):
+    x = (torch.randn(B, T, D) * 1000).to(dtype)  # their squares overflow in float16
+    ours, theirs = ours(D).to(dtype), theirs(D, ours(D).eps).to(dtype)
+    torch.testing.assert_close(ours(x), theirs(x))
+    assert ours.float()(x).dtype == torch.float32
+
+
 @pytest.mark.parametrize("norm", [LayerNorm, RMSNorm])
 def test_messages(norm):
     with pytest.raises(ValueError, match=r"\(\.\.\., D\) with D=7; got \(2, 6\)"):
