@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 TRACEBACK = "Traceback (most recent call last)"
 UNICODE = "abc é 🙂"
 CLICK = {"event": "click"}
+VIEW = "application/vnd.jupyter.widget-view+json"
 # traits by which a widget says that the reader chooses by position
 INDEXED = {
     "DropdownModel",
@@ -163,6 +164,7 @@ class Watch:
 
     models: dict[str, dict] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    shown: set[str] = field(default_factory=set)
     _said: str = ""  # what stands on standard error and is not yet dealt with
 
     def see(self, message: dict, where: str = "") -> None:
@@ -177,6 +179,8 @@ class Watch:
             self._comm(kind, content)
         elif kind == "error":
             self.errors.append(f"{where}: {content['ename']}: {content['evalue']}")
+        elif VIEW in content.get("data", ()):
+            self.shown.add(content["data"][VIEW]["model_id"])
         elif kind == "stream" and content["name"] == "stderr":
             self._said += content["text"]
             self._tracebacks(where)
@@ -275,6 +279,7 @@ class Hand:
             How many moves were made. What went wrong is in `watch.errors`.
         """
         done: set[str] = set()
+        classes: set[str | None] = set()
         count = 0
         while new := [c for c in self.watch.models if c not in done]:
             for comm_id in new:
@@ -282,6 +287,10 @@ class Hand:
                 state = self.watch.models.get(comm_id)
                 if state is None or state.get("disabled"):
                     continue
+                view = state.get("_anywidget_id")
+                if view and view in classes and comm_id not in self.watch.shown:
+                    continue  # made for its numbers only: one of a kind is enough
+                classes.add(view)
                 label = _label(state)
                 try:
                     planned = moves(dict(state))
