@@ -355,10 +355,26 @@ def test(options, rest):
     # one worker for each of two cores, and one thread each
     if (os.cpu_count() or 1) > 1 and "-n" not in rest and not options.fast:
         command += ["-n", "2", "--dist", "loadscope"]
+    if options.colab_like and not rest and classic(python):
+        return 1
     order = os.environ.get("LLMKIT_NOTEBOOK_ORDER") or str(int(time.time()) % 10000)
     threads = os.environ.get("OMP_NUM_THREADS") or "1"
     settings = {"LLMKIT_NOTEBOOK_ORDER": order, "OMP_NUM_THREADS": threads}
     return start([*command, *rest], **settings)
+
+
+def classic(colab_python):
+    """Try every view in the front end of ipywidgets 7; return pytest's status."""
+    if "test" not in installed(VENV):
+        print(
+            "The views are not tried in the classic notebook: that needs the "
+            "environment of the browser tests. Run `python3 kit.py test` once first."
+        )
+        return 0
+    command = [python_of(VENV), "-m", "pytest", "-rs"]
+    command += ["tests/browser/test_classic_front_end.py"]
+    env = {**os.environ, "LLMKIT_COLAB_PYTHON": str(colab_python)}
+    return subprocess.call([str(part) for part in command], cwd=ROOT, env=env)
 
 
 def setup(options, rest):
