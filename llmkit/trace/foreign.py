@@ -13,8 +13,9 @@ from contextvars import ContextVar
 from types import SimpleNamespace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from llmkit.models.output import check_context, check_ids
 from llmkit.nn import repeat_kv
 from llmkit.trace.record import Parts
 from llmkit.trace.stacks import Look, Stack, find_stacks, sort_parts
@@ -53,17 +54,34 @@ def run_foreign(
             on_leaving.enter_context(_logging(log))
         for one in stacks:
             one.listen(on_leaving.callback)
-        out = model(
-            **inputs,
-            output_attentions=True,
-            output_hidden_states=True,
-            return_dict=True,
-        )
+        try:
+            out = model(
+                **inputs,
+                output_attentions=True,
+                output_hidden_states=True,
+                return_dict=True,
+            )
+        except IndexError:
+            # a table has no row for an id or for a place: say which
+            for name in ("input_ids", "decoder_input_ids"):
+                if name in inputs:
+                    _check_fits(model, inputs[name])
+            raise
     output = _by_our_names(model, out, stacks, written is not None)
     if not parts:
         return output, None, None, None
     states = (output.hidden_states, getattr(output, "encoder_hidden_states", None))
     return output, *sort_parts(model, log, stacks, states)
+
+
+def _check_fits(model: nn.Module, ids: Tensor) -> None:
+    """Refuse ids, (1, T), that the model has no token for, or too many of them."""
+    rows = getattr(model.get_input_embeddings(), "num_embeddings", None)
+    if rows is not None:
+        check_ids(ids, rows)
+    room = getattr(model.config, "max_position_embeddings", None)
+    if room is not None:
+        check_context(ids.shape[1], room)
 
 
 @contextmanager
