@@ -166,11 +166,16 @@ def _alibi_slopes(n_heads: int) -> list[float]:
 
 
 def _angles(positions: Tensor, width: int, base: float) -> Tensor:
-    """Return position × frequency, (..., T, width/2), in float64 for far positions."""
+    """Return position × frequency, (..., T, width/2), in float64 for far positions.
+
+    On Apple's GPU, which has no float64, it is float32.
+    """
     check_positive("base", base)
     if width < 2 or width % 2:
         raise ValueError(
             f"positions work on pairs: the width must be even; got {width}"
         )
-    exponents = torch.arange(0, width, 2, device=positions.device).double() / width
-    return positions[..., None].double() / base**exponents
+    device = positions.device
+    kind = torch.float32 if device.type == "mps" else torch.float64
+    exponents = torch.arange(0, width, 2, device=device).to(kind) / width
+    return positions[..., None].to(kind) / base**exponents
