@@ -63,7 +63,7 @@ def bootstrap_mean(
     Raises:
         ValueError: there are no values.
     """
-    values = torch.as_tensor(values).double().flatten().cpu()
+    values = torch.as_tensor(values).cpu().double().flatten()
     if not len(values):
         raise ValueError("values must hold at least one number; got none")
     check_range("confidence", confidence, 0.0, 1.0)
@@ -120,7 +120,7 @@ def perplexity(losses: Tensor | float) -> float:
         1 for a model that is always sure and right; V for an even guess.
     """
     # torch's exp: beyond a mean of 709 it gives infinity, where math.exp stops
-    return float(torch.as_tensor(losses).double().mean().exp())
+    return float(torch.as_tensor(losses).cpu().double().mean().exp())
 
 
 def bits_per_byte(loss: float, n_tokens: int, n_bytes: int) -> float:
