@@ -7,9 +7,9 @@ the same ids. Home notebook: 01_tokenization.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
+from llmkit.runtime import write_atomically
 from llmkit.tokenizers.base import Tokenizer
 from llmkit.tokenizers.bpe import ByteBPETokenizer
 from llmkit.tokenizers.splitting import GPT2_PATTERN
@@ -157,10 +157,5 @@ def _write_template(tokenizer: Tokenizer) -> dict | None:
 
 
 def _write_json(path: Path, data: dict) -> None:
-    """Write beside the target and rename, so that no reader sees half a file."""
-    partial = path.with_name(path.name + ".partial")
-    with open(partial, "w", encoding="utf-8") as file:
-        json.dump(data, file, ensure_ascii=False, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    text = json.dumps(data, ensure_ascii=False, indent=1)
+    write_atomically(path, lambda draft: draft.write_text(text, encoding="utf-8"))
