@@ -10,6 +10,8 @@ import re
 import numpy as np
 import pytest
 
+pytest.importorskip("bertviz", reason="BertViz is not installed (it is not in Colab)")
+
 from llmkit.viz import bertviz_offline
 from llmkit.viz.bertviz_offline import head_view, model_view, neuron_view
 
