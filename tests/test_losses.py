@@ -95,7 +95,7 @@ def test_messages():
         cross_entropy(logits, targets[:, 1:])
     with pytest.raises(TypeError, match=r"int64 token ids; got torch.float32"):
         cross_entropy(logits, targets.float())
-    with pytest.raises(ValueError, match="between 0 and 10.*got 0 to 11"):
+    with pytest.raises(ValueError, match=r"between 0 and 10.*got 0 to 11"):
         cross_entropy(logits, targets.index_fill(1, torch.tensor([2]), 11))
     with pytest.raises(ValueError, match="reduction must be one of 'mean'"):
         cross_entropy(logits, targets, reduction="avg")
