@@ -301,6 +301,8 @@ def start(command, **settings):
 def lab(options, rest):
     """Open JupyterLab on the first notebook."""
     begin = time.monotonic()
+    if options.port is not None and not 0 < options.port < 65536:
+        raise Stop(f"--port must be a number from 1 to 65535; got {options.port}")
     if options.port is not None and taken(options.port):
         raise Stop(
             f"Port {options.port} is in use, perhaps by another JupyterLab. Choose "

@@ -209,6 +209,13 @@ def test_a_port_in_use_is_said_before_anything_starts(copy):
     assert not copy.calls
 
 
+def test_a_port_that_cannot_be_is_a_sentence(copy):
+    done = copy.run("lab", "--port", "70000")
+    assert done.returncode == 1
+    assert "--port must be a number from 1 to 65535; got 70000" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_status_is_that_of_what_was_started(copy):
     copy.plant()
     copy.run("setup", "--test")
