@@ -135,11 +135,13 @@ def evaluate(
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
     total, rows = 0.0, 0
-    for batch in islice(batches, max_batches):
-        value = loss(model, tuple(part.to(device) for part in batch))
-        total += value.item() * len(batch[0])
-        rows += len(batch[0])
-    model.train(was_training)
+    try:
+        for batch in islice(batches, max_batches):
+            value = loss(model, tuple(part.to(device) for part in batch))
+            total += value.item() * len(batch[0])
+            rows += len(batch[0])
+    finally:
+        model.train(was_training)
     if not rows:
         raise ValueError("batches must hold at least one batch; got none")
     return total / rows

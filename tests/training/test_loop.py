@@ -72,6 +72,13 @@ def test_a_second_run_starts_from_the_full_rate(model, text):
     assert again[0].lr == 0.01
 
 
+def test_evaluate_leaves_the_mode_after_an_error_too(model):
+    model.train()
+    with pytest.raises(ZeroDivisionError):
+        evaluate(model, [(torch.zeros(1, 1),)], loss=lambda model, batch: 1 / 0)
+    assert model.training
+
+
 def test_evaluate_weighs_rows_and_leaves_the_mode(model, text):
     model.train()
     ids, targets = next(batches(text))
