@@ -1,8 +1,8 @@
 """The reviews: balanced, varied, no leak between splits, no easy way round reading.
 
 The bounds for variety come from a public corpus of film reviews, sentence polarity by
-Pang and Lee (2005): 1,500 of its sentences, drawn three times, share 0.19 to 0.37% of
-their five-word runs and 6.5 to 8.4% of their first three words with another sentence.
+Pang and Lee (2005): in 1,783 of its sentences, drawn three times, 0.20 to 0.34% of the
+five-word runs and 6.8 to 8.2% of the three-word openings occur in another one too.
 """
 
 import itertools
@@ -49,8 +49,8 @@ def wilson(right, n):
 def test_sizes(rows):
     sizes = Counter(row["split"] for row in rows)
     assert set(sizes) == set(SPLITS)
-    assert len(rows) >= 1500
-    assert sizes["train"] >= 1000
+    assert len(rows) >= 1750
+    assert sizes["train"] >= 1150
     assert sizes["validation"] >= 230
     assert sizes["test"] >= 250
 
@@ -103,9 +103,9 @@ def test_reviews_are_not_filled_in_templates(rows):
     for row in rows:
         found = words(row["text"])
         runs.append(list(zip(*(found[i:] for i in range(5)), strict=False)))
-    assert shared(runs) <= 0.0025
+    assert shared(runs) <= 0.0026
     openings = [[" ".join(words(row["text"])[:3])] for row in rows]
-    assert shared(openings) <= 0.06
+    assert shared(openings) <= 0.068
     most_common = Counter(opening for (opening,) in openings).most_common(1)[0]
     assert most_common[1] <= 4, most_common
 
@@ -156,7 +156,7 @@ def test_length_alone_tells_nothing(rows):
 
     model = make_pipeline(StandardScaler(), LogisticRegression())
     low, high = wilson(*right_on_test(rows, model, lengths))
-    assert low <= 0.5 <= high or high < 0.6
+    assert low <= 0.5 <= high
 
 
 def test_a_bag_of_words_helps_but_not_enough(rows):
