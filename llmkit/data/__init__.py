@@ -6,8 +6,10 @@ from llmkit.data.pydocs import load_pydocs
 from llmkit.data.sentences import Language, load_languages, load_sentences
 from llmkit.data.shipped import datasheet, load_shipped, shipped_names
 from llmkit.data.tasks import load_task
+from llmkit.data.topics import TOPICS, load_topics
 
 __all__ = [
+    "TOPICS",
     "Document",
     "Language",
     "datasheet",
@@ -17,5 +19,6 @@ __all__ = [
     "load_sentences",
     "load_shipped",
     "load_task",
+    "load_topics",
     "shipped_names",
 ]

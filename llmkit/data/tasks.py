@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmkit.data.shipped import load_shipped
+from llmkit.data.topics import TOPICS, load_topics
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
 # name: what the labels 0, 1, ... mean
-SHIPPED_TASKS = {"reviews": ["negative", "positive"]}
+SHIPPED_TASKS = {"reviews": ["negative", "positive"], "topics": TOPICS}
 SPLITS = ("train", "validation", "test")
 # what data sets on the Hub call the text to be labelled
 TEXT_COLUMNS = ("text", "sentence", "content", "review")
@@ -26,16 +27,16 @@ def load_task(name: str) -> DatasetDict:
     """Load a task: labelled texts, in three splits.
 
     Args:
-        name: a task of the kit ("reviews"), which needs no network, or the name of a
-            data set on the Hub such as "stanfordnlp/imdb" or "stanfordnlp/sst2".
+        name: a task of the kit ("reviews", "topics"), which needs no network, or the
+            name of a data set on the Hub such as "stanfordnlp/imdb".
 
     Returns:
         A `DatasetDict` with the splits "train", "validation" and "test". Each has the
         features `text` (str) and `label` (`ClassLabel`), and whatever else the data
-        set tells of an example ("reviews": `tag` and `domain`). A split without
-        labels is left out. Where the Hub's set has no labelled test split, its
-        validation split takes that place; where no validation split is left, a
-        tenth of the training split is set aside for it, the same each time.
+        set tells of an example ("reviews": `tag` and `domain`; "topics": `module`).
+        A split without labels is left out. Where the Hub's set has no labelled test
+        split, its validation split takes that place; where no validation split is
+        left, a tenth of the training split is set aside for it, the same each time.
 
     Raises:
         ValueError: there is no such task in the kit, or the data set on the Hub
@@ -54,13 +55,14 @@ def load_task(name: str) -> DatasetDict:
 def _from_kit(name: str) -> DatasetDict:
     from datasets import ClassLabel, Dataset, DatasetDict
 
-    rows = load_shipped(name)
+    rows = load_topics() if name == "topics" else load_shipped(name)
+    # text and label come first, as on the Hub
+    others = [key for key in rows[0] if key not in ("split", "label", "text")]
     splits = {}
     for split in SPLITS:
-        # text and label come first, as on the Hub
         columns = {
             feature: [row[feature] for row in rows if row["split"] == split]
-            for feature in ("text", "label", "tag", "domain")
+            for feature in ("text", "label", *others)
         }
         data = Dataset.from_dict(columns)
         splits[split] = data.cast_column("label", ClassLabel(names=SHIPPED_TASKS[name]))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmkit.data import load_shipped, load_task
+from llmkit.data import TOPICS, load_shipped, load_task
 
 datasets = pytest.importorskip("datasets")
 
@@ -25,6 +25,15 @@ def test_reviews_look_like_a_data_set_of_the_hub():
         assert split.column_names == ["text", "label", "tag", "domain"]
         assert split.features["label"].names == ["negative", "positive"]
         assert set(split["label"]) == {0, 1}
+
+
+def test_topics_look_alike_too():
+    task = load_task("topics")
+    assert list(task) == ["train", "validation", "test"]
+    for split in task.values():
+        assert split.column_names == ["text", "label", "module"]
+        assert split.features["label"].names == TOPICS
+        assert set(split["label"]) == set(range(len(TOPICS)))
 
 
 def test_the_task_holds_exactly_the_shipped_rows():
@@ -79,7 +88,9 @@ def test_three_labelled_splits_stay_as_they_are(monkeypatch):
 
 
 def test_unknown_task_names_the_way_out():
-    with pytest.raises(ValueError, match=r"\['reviews'\].*imdb.*got 'revews'"):
+    with pytest.raises(
+        ValueError, match=r"\['reviews', 'topics'\].*imdb.*got 'revews'"
+    ):
         load_task("revews")
 
 
