@@ -37,3 +37,17 @@ def own_tokenizer(tokenizer):
 
         return BorrowedTokenizer(tokenizer)
     return tokenizer
+
+
+def weights_version(model) -> int:
+    """Return a number that grows whenever a weight of the model is changed in place.
+
+    What a view keeps of a model is stale once another cell has trained it.
+
+    Args:
+        model: any module.
+
+    Returns:
+        The sum of the counters that PyTorch keeps for its parameters.
+    """
+    return sum(p._version for p in model.parameters())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llmkit.explore.given import own_model, own_tokenizer
+from llmkit.explore.given import own_model, own_tokenizer, weights_version
 from llmkit.trace.lens import lens_cost, logit_lens, read_streams
 from llmkit.viz.logit_lens import LogitLens
 
@@ -43,8 +43,9 @@ def lens(
     def look(text: str, watch: Sequence[str], columns=None) -> dict:
         ids = tokenizer(text).ids
         length = len(ids)
-        if ids and read.get("ids") != ids:
-            read.update(ids=ids, streams=read_streams(model, ids))
+        known = (ids, weights_version(model))
+        if ids and read.get("known") != known:
+            read.update(known=known, streams=read_streams(model, ids))
         if columns is None and lens_cost(model, length) > _AT_ONCE:
             columns = [length - 1]
         found = logit_lens(

@@ -11,6 +11,7 @@ import torch
 
 from llmkit.checks import check_type
 from llmkit.decoding import Sampling
+from llmkit.explore.given import weights_version
 from llmkit.trace.running import running
 from llmkit.trace.tokens import as_tokenizer, token_label
 from llmkit.viz.next_token import NextToken, Scores
@@ -61,6 +62,7 @@ class Reader:
         )
         self._cache = model.new_cache() if hasattr(model, "new_cache") else None
         self._read: list[int] = []  # the ids whose keys and values are in the cache
+        self._version = weights_version(model)  # of the weights that made them
 
     def vocab(self) -> list[str]:
         """Return a label for every token that the model can say, V of them."""
@@ -101,6 +103,8 @@ class Reader:
                 out = self.model(torch.tensor([ids], device=self._device()))
             else:
                 # what is the same as last time stays in the cache
+                if self._version != weights_version(self.model):
+                    self._read, self._version = [], weights_version(self.model)
                 same = 0
                 for old, new in zip(self._read, ids[:-1], strict=False):
                     if old != new:

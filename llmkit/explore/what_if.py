@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from llmkit.checks import check_positive, check_type
-from llmkit.explore.given import own_model, own_tokenizer
+from llmkit.explore.given import own_model, own_tokenizer, weights_version
 from llmkit.models import GPT, Llama
 from llmkit.trace.interventions import (
     AttentionChange,
@@ -105,7 +105,7 @@ class Session:
     def __init__(self, model: nn.Module, tokenizer, text: str, longest: int):
         self.model, self.tokenizer, self.longest = model, tokenizer, longest
         self.decoder = isinstance(model, (GPT, Llama))
-        self._known: tuple[str, Run] | None = None
+        self._known: tuple[str, int, Run] | None = None
         self.text = text
 
     def answer(self, state: dict) -> dict:
@@ -138,8 +138,9 @@ class Session:
 
     def run(self, text: str, changes: tuple[AttentionChange, ...] = ()) -> Run:
         """Run the model on a text; an unchanged run of the same text is kept."""
-        if not changes and self._known and self._known[0] == text:
-            return self._known[1]
+        version = weights_version(self.model)
+        if not changes and self._known and self._known[:2] == (text, version):
+            return self._known[2]
         tokens = read_tokens(self.tokenizer, text, None)
         ids = torch.tensor([tokens.ids[: self.longest]])
         cut = len(tokens.ids) > self.longest
@@ -157,7 +158,7 @@ class Session:
         states = output.last_hidden_state[0].float().cpu()
         run = Run(tokens, _cpu(qkv), states, logits, cut)
         if not changes:
-            self._known = (text, run)
+            self._known = (text, version, run)
         return run
 
     def _changes(self, state: dict, mask: Tensor) -> tuple[AttentionChange, ...]:

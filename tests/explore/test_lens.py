@@ -87,3 +87,12 @@ def test_a_token_of_dollar_signs_is_no_formula(model):
     view = explore.lens(model, Letters(), "fox")
     view.tokens = [r"$\frac$", "$$", "$_$"]
     assert view.to_png().startswith(b"\x89PNG")
+
+
+def test_training_in_another_cell_is_seen(model):
+    view = explore.lens(model, Letters(), "fox")
+    with torch.no_grad():
+        model.token_embedding.weight.mul_(3)
+    view.watch_text = "a"
+    found = logit_lens(model, Letters(), "fox", watch=["a"])
+    np.testing.assert_array_equal(view.lens["numbers"][..., 1], found.kl)

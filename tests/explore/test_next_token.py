@@ -42,6 +42,18 @@ def test_typing_reads_only_what_changed_and_scores_the_same(model, tokenizer):
     assert "reads the last 12 tokens" in reader.ask(TEXT[:60]).note
 
 
+def test_training_in_another_cell_is_seen(tokenizer):
+    torch.manual_seed(0)
+    sizes = {"d_model": 24, "n_heads": 4, "n_layers": 2, "context_length": CONTEXT}
+    model = GPT(GPTConfig(vocab_size=tokenizer.vocab_size, **sizes)).eval()
+    reader = Reader(model, tokenizer)
+    reader.ask("the cat sat")
+    with torch.no_grad():
+        model.position_embedding.weight.mul_(30)
+    now = reader.ask("the cat sat")
+    np.testing.assert_allclose(now.logits, alone(model, now.ids), atol=1e-5)
+
+
 def test_a_model_in_training_drops_nothing_and_goes_on_training(tokenizer):
     torch.manual_seed(0)
     sizes = {"d_model": 24, "n_heads": 4, "n_layers": 1, "dropout": 0.5}

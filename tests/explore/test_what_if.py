@@ -183,3 +183,13 @@ def test_words_are_swapped_and_spaces_stay():
 def test_what_does_not_exist_is_named(decoder, characters, where, message):
     with pytest.raises(ValueError, match=message):
         what_if(decoder, characters, TEXT, **where)
+
+
+def test_training_in_another_cell_is_seen(decoder, characters):
+    view = what_if(decoder, characters, TEXT)
+    with torch.no_grad():
+        decoder.token_embedding.weight.mul_(0.5)
+    view.temperature = 2.0
+    view.temperature = 1.0
+    fresh = what_if(decoder, characters, TEXT)
+    assert view.outcome == fresh.outcome
