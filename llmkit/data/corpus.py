@@ -65,7 +65,7 @@ def load_corpus(
         rows = _local_rows(path)
         documents = _documents(rows, str(path.name), column)
         return select(documents, split, max_chars=max_chars)
-    rows = _hub_rows(str(name), split, config, streaming)
+    rows = hub_rows(str(name), split, config, streaming)
     return select(_documents(rows, str(name), column), "all", max_chars=max_chars)
 
 
@@ -98,7 +98,30 @@ def _chain(files: list[Path], load_dataset) -> Iterator[dict]:
         )
 
 
-def _hub_rows(name: str, split: str, config: str | None, streaming: bool):
+def hub_rows(
+    name: str,
+    split: str | None = None,
+    config: str | None = None,
+    streaming: bool = False,
+    built_in: str = "load_corpus('pydocs')",
+):
+    """Ask the Hub for a data set, with a sentence where that cannot work.
+
+    Args:
+        name: of the data set, with its owner.
+        split: which part; None: all of them, in a `DatasetDict`.
+        config: the part of a data set that has several.
+        streaming: whether it is read bit by bit.
+        built_in: a call that needs no network, for the message.
+
+    Returns:
+        What `datasets.load_dataset` returns.
+
+    Raises:
+        ImportError: the package `datasets` is missing.
+        ValueError: there is no such data set.
+        ConnectionError: the Hub cannot be reached and the cache does not hold it.
+    """
     try:
         import datasets
     except ImportError as error:
@@ -109,14 +132,15 @@ def _hub_rows(name: str, split: str, config: str | None, streaming: bool):
         return datasets.load_dataset(name, config, split=split, streaming=streaming)
     except datasets.exceptions.DatasetNotFoundError as error:
         raise ValueError(
-            f"name must be pydocs, sentences, an existing file or folder, or a data "
-            f"set on the Hub; got {name!r}, which is none of these (or it is private)"
+            f"name must be one of the kit's texts, an existing file or folder, or a "
+            f"data set on the Hub; got {name!r}, which is none of these (or it is "
+            f"private). Built in is {built_in}"
         ) from error
     except (ConnectionError, OSError) as error:
         raise ConnectionError(
             f"the Hub cannot be reached, and {name!r} is not in its cache "
-            f"({type(error).__name__}). Check the network, or use a built-in text: "
-            "load_corpus('pydocs')"
+            f"({type(error).__name__}). Check the network, or use what is built in: "
+            f"{built_in}"
         ) from error
 
 

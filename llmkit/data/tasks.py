@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmkit.data.corpus import hub_rows
 from llmkit.data.shipped import load_shipped
 from llmkit.data.topics import TOPICS, load_topics
 
@@ -40,7 +41,8 @@ def load_task(name: str) -> DatasetDict:
 
     Raises:
         ValueError: there is no such task in the kit, or the data set on the Hub
-            has no column of texts with labels.
+            has no training split or no column of texts with labels.
+        ConnectionError: the Hub cannot be reached and the cache does not hold it.
     """
     if "/" in name:
         return _from_hub(name)
@@ -70,9 +72,13 @@ def _from_kit(name: str) -> DatasetDict:
 
 
 def _from_hub(name: str) -> DatasetDict:
-    from datasets import DatasetDict, load_dataset
+    loaded = hub_rows(name, built_in="load_task('reviews')")
+    from datasets import DatasetDict
 
-    loaded = load_dataset(name)
+    if "train" not in loaded:
+        raise ValueError(
+            f"the data set {name!r} needs a split `train`; got {list(loaded)}"
+        )
     columns = loaded["train"].column_names
     text = next((column for column in TEXT_COLUMNS if column in columns), None)
     if text is None or "label" not in columns:

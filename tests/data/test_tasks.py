@@ -1,5 +1,7 @@
 """One door for the kit's tasks and the Hub's: the same splits and features."""
 
+import sys
+
 import pytest
 
 from llmkit.data import TOPICS, load_shipped, load_task
@@ -14,7 +16,7 @@ def on_the_hub(monkeypatch, **splits):
         texts = [f"{name} {i}" for i in range(len(labels))]
         made[name] = datasets.Dataset.from_dict({column: texts, "label": labels})
     monkeypatch.setattr(
-        datasets, "load_dataset", lambda name: datasets.DatasetDict(made)
+        datasets, "load_dataset", lambda *_, **__: datasets.DatasetDict(made)
     )
 
 
@@ -98,3 +100,24 @@ def test_a_hub_set_without_text_is_refused(monkeypatch):
     on_the_hub(monkeypatch, train=("pixels", [0, 1]))
     with pytest.raises(ValueError, match=r"`label`.*'sentence'.*got \['pixels'"):
         load_task("owner/pictures")
+
+
+def test_a_hub_set_without_a_training_split_is_refused(monkeypatch):
+    on_the_hub(monkeypatch, test=("text", [0, 1]))
+    with pytest.raises(ValueError, match=r"`train`; got \['test'\]"):
+        load_task("owner/probe")
+
+
+def test_no_network_names_the_way_out(monkeypatch):
+    def offline(*args, **kwargs):
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(datasets, "load_dataset", offline)
+    with pytest.raises(ConnectionError, match=r"cannot be reached.*'reviews'"):
+        load_task("owner/films")
+
+
+def test_a_missing_library_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(ImportError, match="pip install datasets"):
+        load_task("owner/films")
