@@ -80,7 +80,8 @@ class LiveAttention(AttentionExplorer):
         with self.lock, self.hold_sync():
             try:
                 maps = maps_of(self._asks(self.text, self.second))
-            except ValueError as error:
+            # RuntimeError: among others, no memory left on the device
+            except (ValueError, RuntimeError) as error:
                 self.note = f"Not shown: {error}"
                 return
             self.note = ""

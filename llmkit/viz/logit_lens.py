@@ -114,23 +114,29 @@ class LogitLens(View):
         """Return the size of the grid and what it ends in."""
         last = self.words[int(self.lens["top"][-1, -1, 0])] if self.words else "nothing"
         return (
-            f"{len(self.rows)} rows, {len(self.tokens)} tokens, "
-            f"after the last token: {last}"
+            f"{len(self.rows)} rows, {len(self.tokens)} tokens, {self._where()}: {last}"
         )
+
+    def _where(self) -> str:
+        """Name the position that the words, the sentence and the table tell of."""
+        if not self.columns or self.columns[-1] == len(self.tokens) - 1:
+            return "after the last token"
+        at = self.columns[-1]
+        return f"after token {at} ({self.tokens[at]})"
 
     @property
     def alt(self) -> str:
-        """One sentence: where the last answer appears for the first time."""
+        """One sentence: where the last column's answer appears for the first time."""
         first = self.lens["top"][:, -1, 0]
         settled = next(i for i in range(len(first)) if (first[i:] == first[-1]).all())
         return (
-            f"Logit lens: after the last token the model says "
+            f"Logit lens: {self._where()} the model says "
             f"{self.words[int(first[-1])]}, and has said so since "
             f"{self.rows[settled]}."
         )
 
     def table(self):
-        """Return each row's first choice and its probability at the last position."""
+        """Return each row's first choice and its probability in the last column."""
         import pandas as pd
 
         numbers = self.lens["numbers"][:, -1]
@@ -143,7 +149,8 @@ class LogitLens(View):
         }
         for at, word in enumerate(self.watch):
             columns[f"p({word})"] = numbers[:, 3 + at].round(4)
-        return pd.DataFrame(columns, index=self.rows)
+        index = pd.Index(self.rows, name=self._where())
+        return pd.DataFrame(columns, index=index)
 
     def figure(self):
         """Return the grid, the last layer on top, coloured by probability."""
@@ -187,5 +194,6 @@ class LogitLens(View):
     def _answer(self, text, watch, columns) -> None:
         try:
             self.load(**self._on_change(text, watch, columns))
-        except ValueError as error:
+        # RuntimeError: among others, no memory left on the device
+        except (ValueError, RuntimeError) as error:
             self.send({"error": str(error)})

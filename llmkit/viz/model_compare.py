@@ -224,5 +224,6 @@ class ModelCompare(View):
         with self.lock:
             try:
                 self.load(**self._on_change(change["new"]))
-            except ValueError as error:
+            # RuntimeError: among others, no memory left on the device
+            except (ValueError, RuntimeError) as error:
                 self.send({"error": str(error)})

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -178,19 +179,30 @@ class NextToken(View):
             if not self._past or self._past[-1][-1] != "typing":
                 self._remember("typing")
             self._future.clear()
-            self._write(change["new"], [])
+            with self._noting():
+                self._write(change["new"], [])
 
     @traitlets.observe("action")
     def _acted(self, change):
         what = change["new"]
         if self._ask is None:
             return
-        if what.get("do") == "append" and self._scores.logits is not None:
-            self.append(int(what["id"]), str(what.get("how", "clicked")))
-        elif what.get("do") == "undo":
-            self.undo()
-        elif what.get("do") == "redo":
-            self.redo()
+        with self._noting():
+            if what.get("do") == "append" and self._scores.logits is not None:
+                self.append(int(what["id"]), str(what.get("how", "clicked")))
+            elif what.get("do") == "undo":
+                self.undo()
+            elif what.get("do") == "redo":
+                self.redo()
+
+    @contextmanager
+    def _noting(self):
+        """Tell the reader what went wrong where no cell would show it."""
+        try:
+            yield
+        # RuntimeError: among others, no memory left on the device
+        except (ValueError, RuntimeError) as error:
+            self.frame = self.frame | {"note": f"Not read: {error}"}
 
     @traitlets.validate("settings")
     def _valid(self, proposal):

@@ -212,7 +212,8 @@ class QKVStepper(View):
             self.head = min(max(self.head, 0), self.n_heads - 1)
             try:
                 self.load(**self._on_change(self.text, self.layer, self.head))
-            except ValueError as error:
+            # RuntimeError: among others, no memory left on the device
+            except (ValueError, RuntimeError) as error:
                 self.send({"error": str(error)})
 
     def _asked(self, _widget, content, _buffers) -> None:

@@ -107,6 +107,11 @@ class WhatIf(View):
                 with self.hold_sync():
                     for name, value in self._answer(self.state()).items():
                         setattr(self, name, value)
+            # RuntimeError: among others, no memory left on the device
+            except (ValueError, RuntimeError) as error:
+                if change is None:  # there is nothing to show yet
+                    raise
+                self.note = f"Not shown: {error}"
             finally:
                 self._answering = False
 

@@ -1,5 +1,7 @@
 """The live lens: its numbers, its laziness on large models, its errors."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -49,9 +51,20 @@ def test_typing_reads_the_model_again_and_an_error_keeps_the_old_answer(model):
     assert view.watch == ["b", "c"]
 
 
-def test_a_large_model_is_read_one_column_at_a_time(model, monkeypatch):
-    import sys
+def test_a_model_that_fails_says_so(model, monkeypatch):
+    view = explore.lens(model, Letters(), "the fox")
+    sent = []
+    view.send = sent.append
 
+    def full(*args, **kwargs):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(sys.modules["llmkit.explore.lens"], "read_streams", full)
+    view.text = "a"
+    assert sent == [{"error": "out of memory"}]
+
+
+def test_a_large_model_is_read_one_column_at_a_time(model, monkeypatch):
     monkeypatch.setattr(sys.modules["llmkit.explore.lens"], "_AT_ONCE", 1)
     view = explore.lens(model, Letters(), "the fox")
     assert view.columns == [6]
@@ -59,6 +72,8 @@ def test_a_large_model_is_read_one_column_at_a_time(model, monkeypatch):
     assert view.columns == [2]
     view._asked(view, {"column": 99}, [])
     assert view.columns == [2]
+    for said in (view.alt, view.summary(), view.table().index.name):
+        assert "after token 2 (e)" in said
 
 
 def test_a_page_of_12_layers_and_64_tokens_is_small():

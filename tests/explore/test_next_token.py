@@ -109,3 +109,23 @@ def test_every_row_of_the_table_has_a_label(tokenizer):
 def test_the_wrong_type_of_text_is_named(model, tokenizer):
     with pytest.raises(TypeError, match="text must be str; got int"):
         next_token(model, tokenizer, 3)
+
+
+def test_a_model_that_fails_says_so(tokenizer):
+    config = GPTConfig(vocab_size=tokenizer.vocab_size, d_model=8, n_heads=2)
+    model = GPT(config).eval()
+    view = next_token(model, tokenizer, "the")
+
+    def full(*args, **kwargs):
+        raise RuntimeError("out of memory")
+
+    model.forward = full
+    view.text = "the cat"
+    assert view.frame["note"] == "Not read: out of memory"
+    view.action = {"do": "append", "id": 1}
+    assert view.frame["note"] == "Not read: out of memory"
+    with pytest.raises(RuntimeError, match="out of memory"):
+        view.append(1)
+    del model.forward
+    view.text = "the dog"
+    assert (view.text, view.frame["note"]) == ("the dog", "")

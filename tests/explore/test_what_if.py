@@ -193,3 +193,17 @@ def test_training_in_another_cell_is_seen(decoder, characters):
     view.temperature = 1.0
     fresh = what_if(decoder, characters, TEXT)
     assert view.outcome == fresh.outcome
+
+
+def test_a_model_that_fails_says_so(decoder, characters):
+    view = what_if(decoder, characters, TEXT)
+
+    def full(*args, **kwargs):
+        raise RuntimeError("out of memory")
+
+    decoder.forward = full
+    view.temperature = 2.0
+    assert view.note == "Not shown: out of memory"
+    del decoder.forward
+    view.temperature = 3.0
+    assert view.note == ""
