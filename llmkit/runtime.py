@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -136,7 +137,8 @@ def write_atomically(path: Path | str, write: Callable[[Path], None]) -> None:
         write: writes the whole content to the path that it is given.
     """
     path = Path(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    writer = f"{os.getpid()}-{threading.get_ident()}"
+    draft = path.with_name(f".{path.name}.{writer}.draft")
     try:
         draft.touch()
         mode = draft.stat().st_mode
@@ -174,20 +176,25 @@ def progress(items: Iterable, label: str, total: int | None = None) -> Iterator:
     if total is None and hasattr(items, "__len__"):
         total = len(items)
     start = shown = time.monotonic()
-    wrote = False
-    for done, item in enumerate(items):
-        now = time.monotonic()
-        if now - start > 2 and now - shown > 0.5:
-            left = (
-                f", {(now - start) / max(done, 1) * (total - done):.0f} s left"
-                if total
-                else ""
-            )
-            share = f"{done}/{total}" if total else f"{done}"
-            sys.stderr.write(f"\r{label}: {share}{left}   ")
+    wrote, how = False, "stopped after"
+    try:
+        for done, item in enumerate(items):
+            now = time.monotonic()
+            if now - start > 2 and now - shown > 0.5:
+                left = (
+                    f", {(now - start) / max(done, 1) * (total - done):.0f} s left"
+                    if total
+                    else ""
+                )
+                share = f"{done}/{total}" if total else f"{done}"
+                sys.stderr.write(f"\r{label}: {share}{left}   ")
+                sys.stderr.flush()
+                shown, wrote = now, True
+            yield item
+        how = "done in"
+    finally:
+        # also after a break or an error, so that the next text gets a line of its own
+        if wrote:
+            took = time.monotonic() - start
+            sys.stderr.write(f"\r{label}: {how} {took:.0f} s      \n")
             sys.stderr.flush()
-            shown, wrote = now, True
-        yield item
-    if wrote:
-        sys.stderr.write(f"\r{label}: done in {time.monotonic() - start:.0f} s      \n")
-        sys.stderr.flush()
