@@ -74,6 +74,15 @@ def _llama_in(hf: dict, names: set[str]) -> LlamaConfig:
             "a window on some layers only is not supported; got "
             f"layer_types={hf['layer_types']}"
         )
+    if window and kind in ("qwen2", "qwen3") and not hf.get("layer_types"):
+        # older files: the window begins at this layer, by default at the 28th
+        first = hf.get("max_window_layers", 28)
+        if 0 < first < hf["num_hidden_layers"]:
+            raise ValueError(
+                "a window on some layers only is not supported; got "
+                f"max_window_layers={first} of {hf['num_hidden_layers']}"
+            )
+        window = None if first else window
     return LlamaConfig(
         vocab_size=hf["vocab_size"],
         context_length=hf.get("max_position_embeddings", 2048),
@@ -108,7 +117,11 @@ def _rotary_base(hf: dict) -> float:
 
 def _bert_in(hf: dict, names: set[str]) -> BERTConfig:
     _refuse(hf, position_embedding_type="absolute", is_decoder=False)
-    offset = hf.get("pad_token_id", 1) + 1 if hf["model_type"] == "roberta" else 0
+    offset = 0
+    if hf["model_type"] == "roberta":
+        # null counts as left out: the family's padding id is 1
+        pad = hf.get("pad_token_id")
+        offset = (1 if pad is None else pad) + 1
     return BERTConfig(
         vocab_size=hf["vocab_size"],
         context_length=hf["max_position_embeddings"] - offset,

@@ -149,8 +149,10 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
             + ". Many models have safetensors in another revision, such as "
             "revision='refs/pr/1'; or convert the file on a machine that you can lose"
         )
-    parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    state = {}
+    parts = _read_json(index).get("weight_map")
+    if not isinstance(parts, dict):
+        raise ValueError(f"{index} has no weight_map, which names the parts")
+    parts, state = set(map(str, parts.values())), {}
     for part in sorted(parts):
         # a name from a file must not lead out of the folder
         if Path(part).name != part or not (folder / part).is_file():
@@ -175,10 +177,17 @@ def _read_config(folder: Path) -> dict:
     path = folder / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} has no config.json: it holds no model")
+    return _read_json(path)
+
+
+def _read_json(path: Path) -> dict:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is not readable JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} must hold a JSON object; got {type(data).__name__}")
+    return data
 
 
 def _read_part(path: Path) -> dict[str, Tensor]:

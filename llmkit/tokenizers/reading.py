@@ -195,7 +195,12 @@ def _read_roles(folder: Path) -> dict[str, str]:
     path = folder / "tokenizer_config.json"
     if not path.is_file():
         return {}
-    config = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not readable JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{path} must hold a JSON object; got {type(config).__name__}")
     roles = {}
     for role in ROLES:
         token = config.get(f"{role}_token")

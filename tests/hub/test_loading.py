@@ -357,3 +357,18 @@ def test_tied_numbers_are_stored_once(tmp_path):
     stored = load_file(tmp_path / "model.safetensors")
     assert "lm_head.weight" not in stored
     assert "model.embed_tokens.weight" in stored
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not readable JSON"),
+        ("[]", "must hold a JSON object; got list"),
+        ("{}", "has no weight_map"),
+        ('{"weight_map": 3}', "has no weight_map"),
+    ],
+)
+def test_a_broken_index_is_named(tmp_path, text, message):
+    (tmp_path / "model.safetensors.index.json").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_weights(tmp_path)

@@ -194,3 +194,11 @@ def test_the_room_works_without_torch():
         "assert not heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_damaged_config_beside_it_is_named(tmp_path, text):
+    CharTokenizer.train(["abc"]).save(tmp_path / "tokenizer.json")
+    (tmp_path / "tokenizer_config.json").write_text(text)
+    with pytest.raises(ValueError, match=r"tokenizer_config\.json (is not|must hold)"):
+        load_tokenizer(tmp_path)
