@@ -67,6 +67,23 @@ def check_positive(name: str, value: float) -> None:
         raise ValueError(f"{name} must be a number above 0; got {value!r}")
 
 
+def check_count(name: str, value: int, least: int = 1) -> None:
+    """Check that a number is whole and large enough.
+
+    Args:
+        name: the argument's name, for the message.
+        value: the number.
+        least: the least allowed.
+
+    Raises:
+        ValueError: it is smaller, or not a whole number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(
+            f"{name} must be a whole number of at least {least}; got {value!r}"
+        )
+
+
 def check_range(name: str, value: float, low: float, high: float) -> None:
     """Check that a number lies between two others, ends included.
 

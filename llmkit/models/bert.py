@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from llmkit.checks import check_choice, check_positive, check_shape
+from llmkit.checks import check_choice, check_count, check_range, check_shape
 from llmkit.models.output import ModelOutput, Recorder, check_context, check_ids
 from llmkit.nn import (
     ACTIVATIONS,
@@ -44,8 +44,13 @@ class BERTConfig:
 
     def __post_init__(self):
         for name in ("vocab_size", "context_length", "d_model", "n_heads", "n_layers"):
-            check_positive(name, getattr(self, name))
+            check_count(name, getattr(self, name))
+        for name in ("n_segments", "position_offset"):
+            check_count(name, getattr(self, name), least=0)
+        if self.d_ff is not None:
+            check_count("d_ff", self.d_ff)
         check_choice("activation", self.activation, ACTIVATIONS)
+        check_range("dropout", self.dropout, 0.0, 1.0)
         if self.d_model % self.n_heads:
             raise ValueError(
                 "d_model must be a multiple of n_heads; got "
@@ -126,6 +131,18 @@ class BERT(nn.Module):
             dropout=c.dropout,
         )
 
+    def _check_segments(self, segment_ids: Tensor, batch_size: int, length: int):
+        check_shape("segment_ids", segment_ids, "B T", B=batch_size, T=length)
+        most = max(self.config.n_segments, 1) - 1
+        if not segment_ids.numel():
+            return
+        low, high = int(segment_ids.min()), int(segment_ids.max())
+        if low < 0 or high > most:
+            raise ValueError(
+                f"segment_ids must lie between 0 and {most}, as the model has "
+                f"n_segments={self.config.n_segments}; got {low} to {high}"
+            )
+
     def embed(self, ids: Tensor, segment_ids: Tensor | None = None) -> Tensor:
         """Add up what is known of each token before any of them looks around.
 
@@ -168,9 +185,12 @@ class BERT(nn.Module):
             and `nsp_logits`, (B, 2), of which column 0 means "follows".
 
         Raises:
-            ValueError: too many tokens, or ids that are not in the vocabulary.
+            ValueError: too many tokens, ids that are not in the vocabulary, or segments
+                that the model does not have.
         """
         batch_size, length = check_ids(ids, self.config.vocab_size)
+        if segment_ids is not None:
+            self._check_segments(segment_ids, batch_size, length)
         check_context(length, self.config.context_length)
         mask = None
         if attention_mask is not None:

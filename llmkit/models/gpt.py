@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from llmkit.checks import check_choice, check_positive, check_range
+from llmkit.checks import check_choice, check_count, check_range
 from llmkit.models.decoder import decoder_mask, next_positions
 from llmkit.models.output import ModelOutput, Recorder, check_context, check_ids
 from llmkit.nn import (
@@ -42,7 +42,9 @@ class GPTConfig:
 
     def __post_init__(self):
         for name in ("vocab_size", "context_length", "d_model", "n_heads", "n_layers"):
-            check_positive(name, getattr(self, name))
+            check_count(name, getattr(self, name))
+        if self.d_ff is not None:
+            check_count("d_ff", self.d_ff)
         check_choice("activation", self.activation, ACTIVATIONS)
         check_range("dropout", self.dropout, 0.0, 1.0)
         if self.d_model % self.n_heads:

@@ -12,7 +12,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from llmkit.checks import check_positive
+from llmkit.checks import check_count
 from llmkit.models.decoder import decoder_mask, next_positions
 from llmkit.models.output import ModelOutput, Recorder, check_context, check_ids
 from llmkit.nn import (
@@ -45,8 +45,12 @@ class LlamaConfig:
     tied: bool = False  # whether the output layer is the token table
 
     def __post_init__(self):
-        for name in ("vocab_size", "context_length", "d_model", "n_layers", "d_ff"):
-            check_positive(name, getattr(self, name))
+        for name in ("vocab_size", "context_length", "d_model", "n_heads", "n_layers"):
+            check_count(name, getattr(self, name))
+        check_count("d_ff", self.d_ff)
+        for name in ("n_kv_heads", "d_head", "window"):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name))
         if self.d_head is None and self.d_model % self.n_heads:
             raise ValueError(
                 "d_model must be a multiple of n_heads; got "

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from llmkit.checks import check_choice, check_positive
+from llmkit.checks import check_choice, check_count, check_range
 from llmkit.models.decoder import decoder_mask
 from llmkit.models.output import ModelOutput, Recorder, check_context, check_ids
 from llmkit.nn import (
@@ -48,8 +48,13 @@ class Seq2SeqConfig:
     norm_eps: float = 1e-5
 
     def __post_init__(self):
-        for name in ("vocab_size", "context_length", "d_model", "n_heads"):
-            check_positive(name, getattr(self, name))
+        sizes = ("vocab_size", "context_length", "d_model", "n_heads")
+        for name in (*sizes, "n_encoder_layers", "n_decoder_layers"):
+            check_count(name, getattr(self, name))
+        check_count("position_offset", self.position_offset, least=0)
+        if self.d_ff is not None:
+            check_count("d_ff", self.d_ff)
+        check_range("dropout", self.dropout, 0.0, 1.0)
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("positions", self.positions, ("learned", "sinusoidal"))
         if self.d_model % self.n_heads:
