@@ -33,12 +33,19 @@ def cost(
 
     Returns:
         A card: HTML in a notebook, `table()` and `alt` elsewhere.
+
+    Raises:
+        ValueError: the text gives no token.
     """
     model = own_model(model)
     check_type("model", model, (GPT, Llama, BERT))
     ids = [0] * min(16, model.config.context_length)
     if tokenizer is not None:
         ids = own_tokenizer(tokenizer).encode(text)[: model.config.context_length]
+        if not ids:
+            raise ValueError(
+                f"text must give at least one token; got {text!r}, which gives none"
+            )
     parts = [(p.name, p.weights, p.flops) for p in cost_table(model, len(ids))]
     # the cost is a polynomial, c + a T + b T²; b belongs to the pairs of tokens
     first, second = (sum(p.flops for p in cost_table(model, t)) for t in (1, 2))

@@ -148,8 +148,7 @@ class CostCard:
                 name,
                 f"{weights:,}",
                 f"{weights / self.weights:.1%}",
-                f'<span class="cost-bar" style="width:{120 * weights / most:.0f}px">'
-                "</span>",
+                _Bar(120 * weights / most),
                 _si(flops, "FLOP") if flops else "–",
             ]
             for name, weights, flops in self.parts
@@ -180,9 +179,16 @@ class CostCard:
         return _table("What flows through it", ["tensor", "axes", "here"], self.shapes)
 
 
-def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    def cell(text: str, i: int) -> str:
-        inner = text if text.startswith("<span") else html.escape(text)
+class _Bar(float):
+    """A cell that is drawn: a bar of this many pixels."""
+
+
+def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence]) -> str:
+    def cell(content: str | _Bar, i: int) -> str:
+        if isinstance(content, _Bar):
+            inner = f'<span class="cost-bar" style="width:{content:.0f}px"></span>'
+        else:
+            inner = html.escape(content)
         return f'<th scope="row">{inner}</th>' if i == 0 else f"<td>{inner}</td>"
 
     top = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in head)

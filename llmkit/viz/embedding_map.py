@@ -165,7 +165,12 @@ class EmbeddingMap(View):
     @property
     def selected(self) -> list[str]:
         """The words that are selected."""
-        return [self.words[i] for i in self.selection.get("indices", [])]
+        return [self.words[i] for i in self._indices()]
+
+    def _indices(self) -> list[int]:
+        """Return the selected rows that the table has."""
+        given = self.selection.get("indices", [])
+        return [i for i in given if 0 <= i < len(self.words)]
 
     @traitlets.observe("selection")
     def _selected(self, change):
@@ -258,12 +263,13 @@ class EmbeddingMap(View):
         named: dict[int, str] = {}
         for n, (name, members) in enumerate(self.groups.items()):
             colour, mark = PALETTE[n % 8], MARKS[n % 8]
+            label = name.replace("$", r"\$")  # a dollar sign begins no formula
             axes.scatter(
-                x[members], y[members], s=34, color=colour, marker=mark, label=name
+                x[members], y[members], s=34, color=colour, marker=mark, label=label
             )
             named |= dict.fromkeys(members[:12], colour)
         chosen = [
-            *self.selection.get("indices", [])[:20],
+            *self._indices()[:20],
             *self.near.get("indices", []),
         ]
         if chosen:

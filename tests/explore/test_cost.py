@@ -63,3 +63,17 @@ def test_an_encoder_keeps_no_cache_and_names_are_harmless():
 def test_messages():
     with pytest.raises(TypeError, match="model must be GPT or Llama or BERT"):
         explore.cost(torch.nn.Linear(2, 2))
+
+
+def test_a_text_without_tokens_is_named(gpt):
+    tokenizer = CharTokenizer.train(["abcdef"])
+    with pytest.raises(ValueError, match="text must give at least one token; got ''"):
+        explore.cost(gpt, tokenizer, "")
+
+
+def test_a_part_is_text_whatever_its_name(gpt):
+    card = explore.cost(gpt)
+    card.parts[0] = ("<span onclick=x>", *card.parts[0][1:])
+    assert "<span onclick" not in card.to_html()
+    assert "&lt;span onclick" in card.to_html()
+    assert card.to_html().count('<span class="cost-bar"') == len(card.parts)

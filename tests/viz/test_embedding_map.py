@@ -127,3 +127,16 @@ def test_figure_table_and_alt(words, table):
     assert "Nearest to 'w3'" in view.alt
     assert len(view.table()) == 8
     assert view.to_png()[:4] == b"\x89PNG"
+
+
+def test_a_group_of_dollar_signs_is_no_formula(words, table):
+    view = EmbeddingMap(words, table, groups={r"$\frac$": words[:2]})
+    assert view.to_png().startswith(b"\x89PNG")
+
+
+def test_a_selection_beyond_the_table_is_left_out(words, table):
+    view = EmbeddingMap(words, table)
+    view.selection = {"indices": [1, len(words), -1]}
+    assert view.selected == [view.words[1]]
+    assert view.table()["selected"].tolist() == [view.words[1]]
+    assert view.to_png().startswith(b"\x89PNG")
