@@ -61,11 +61,21 @@ def muon(
         weight_decay: how fast unused weights shrink.
 
     Returns:
-        The two optimisers; `train` steps both.
+        The two optimisers; `train` steps both. Frozen weights are in neither.
+
+    Raises:
+        TypeError: the model has no `blocks`.
     """
-    matrices = [p for p in model.blocks.parameters() if p.dim() == 2]
+    if not hasattr(model, "blocks"):
+        raise TypeError(
+            f"muon needs a model with `blocks`; got {type(model).__name__}. "
+            "Use adamw(model, lr)"
+        )
+    weights = [p for p in model.parameters() if p.requires_grad]
+    in_blocks = {id(p) for p in model.blocks.parameters()}
+    matrices = [p for p in weights if p.dim() == 2 and id(p) in in_blocks]
     inside = {id(p) for p in matrices}
-    others = [p for p in model.parameters() if id(p) not in inside]
+    others = [p for p in weights if id(p) not in inside]
     groups = [
         {"params": [p for p in others if p.dim() >= 2], "weight_decay": weight_decay},
         {"params": [p for p in others if p.dim() < 2], "weight_decay": 0.0},

@@ -52,6 +52,19 @@ def test_muon_takes_the_matrices_of_the_blocks_and_adamw_the_rest(model):
     assert len(ours) + len(theirs) == len(list(model.parameters()))
 
 
+def test_muon_leaves_frozen_weights_alone(model):
+    model.blocks[0].requires_grad_(False)
+    model.token_embedding.requires_grad_(False)
+    free = {id(p) for p in model.parameters() if p.requires_grad}
+    groups = [g for o in muon(model, 0.01, 0.02) for g in o.param_groups]
+    assert {id(p) for g in groups for p in g["params"]} == free
+
+
+def test_muon_wants_blocks():
+    with pytest.raises(TypeError, match=r"`blocks`; got Linear.*adamw"):
+        muon(torch.nn.Linear(3, 2), 0.01, 0.02)
+
+
 def test_muon_finds_a_matrix():
     """On a badly scaled least-squares problem it gets there."""
     g = torch.Generator().manual_seed(5)
