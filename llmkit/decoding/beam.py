@@ -16,6 +16,7 @@ from torch import Tensor
 
 from llmkit.checks import check_choice, check_positive, check_shape, check_type
 from llmkit.decoding.filters import no_repeat_ngram, repetition_penalty
+from llmkit.nn import evaluating
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,7 @@ def beam_search(
         ValueError: a setting is out of range, or the text would outgrow the context.
     """
     _check(model, ids, max_new_tokens, num_beams, early_stopping)
-    training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         state = _Beams(ids, num_beams, length_penalty, early_stopping, stop_ids)
         state.limit = max_new_tokens
         cache = model.new_cache()
@@ -124,8 +123,6 @@ def beam_search(
                 break
             cache.select(beams)
             logits = model(state.ids[:, -1:], cache=cache).logits[:, -1]
-    finally:
-        model.train(training)
     return state.result
 
 

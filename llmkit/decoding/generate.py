@@ -13,6 +13,7 @@ from torch import Tensor
 
 from llmkit.checks import check_positive, check_shape, check_type
 from llmkit.decoding.filters import Sampling
+from llmkit.nn import evaluating
 
 
 def stream(
@@ -60,9 +61,7 @@ def _loop(model, ids, n, mask, stop_ids, generator, cache, sampling):
     kept = model.new_cache() if cache else None
     stops = torch.tensor(list(stop_ids), dtype=torch.int64, device=ids.device)
     ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
-    training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         for step in range(n):
             unread = ids[:, -1:] if cache and step else ids  # (B, 1) or (B, T)
             logits = model(unread, attention_mask=mask, cache=kept).logits[:, -1]
@@ -76,8 +75,6 @@ def _loop(model, ids, n, mask, stop_ids, generator, cache, sampling):
             yield token
             if ended.all():
                 return
-    finally:
-        model.train(training)
 
 
 def generate(

@@ -20,6 +20,7 @@ from llmkit.nn.feed_forward import (
     silu,
 )
 from llmkit.nn.masks import causal_mask, padding_mask, sliding_window_mask
+from llmkit.nn.modes import evaluating
 from llmkit.nn.norms import LayerNorm, RMSNorm
 from llmkit.nn.positions import (
     LearnedPositions,
@@ -44,6 +45,7 @@ __all__ = [
     "apply_rotary",
     "attention",
     "causal_mask",
+    "evaluating",
     "gelu",
     "gelu_tanh",
     "merge_heads",

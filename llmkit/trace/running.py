@@ -15,6 +15,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
+from llmkit.nn import evaluating
+
 _LOCKS: WeakKeyDictionary[nn.Module, threading.RLock] = WeakKeyDictionary()
 _NEW_LOCK = threading.Lock()
 
@@ -39,12 +41,5 @@ def running(model: nn.Module) -> Iterator[None]:
     Yields:
         Nothing; run the model inside.
     """
-    with model_lock(model), torch.no_grad():
-        training = [module for module in model.modules() if module.training]
-        for module in training:
-            module.training = False
-        try:
-            yield
-        finally:
-            for module in training:
-                module.training = True
+    with model_lock(model), torch.no_grad(), evaluating(model):
+        yield

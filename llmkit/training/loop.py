@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from llmkit.checks import check_positive
 from llmkit.losses import cross_entropy
+from llmkit.nn import evaluating
 from llmkit.runtime import progress
 from llmkit.training.schedules import constant
 
@@ -121,7 +122,7 @@ def evaluate(
     """Return the mean loss over some batches, with dropout off.
 
     Args:
-        model: any module that `loss` can call; it is left in the mode it was in.
+        model: any module that `loss` can call; each part is left in its own mode.
         batches: tuples of tensors; the first axis of the first is B.
         loss: from the model and a batch to the mean over that batch.
         max_batches: stop after so many; None: all.
@@ -132,16 +133,13 @@ def evaluate(
     Raises:
         ValueError: there are no batches.
     """
-    was_training, device = model.training, next(model.parameters()).device
-    model.eval()
+    device = next(model.parameters()).device
     total, rows = 0.0, 0
-    try:
+    with evaluating(model):
         for batch in islice(batches, max_batches):
             value = loss(model, tuple(part.to(device) for part in batch))
             total += value.item() * len(batch[0])
             rows += len(batch[0])
-    finally:
-        model.train(was_training)
     if not rows:
         raise ValueError("batches must hold at least one batch; got none")
     return total / rows

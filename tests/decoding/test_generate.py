@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from llmkit.decoding import choose, generate, left_pad, stream
+from llmkit.decoding import beam_search, choose, generate, left_pad, stream
 from llmkit.decoding.filters import Sampling
 from llmkit.models import GPT, GPTConfig, Llama, LlamaConfig
 
@@ -203,3 +203,14 @@ def test_one_token_and_the_full_context(gpt):
 def test_errors_say_what_was_given(gpt, call, match):
     with pytest.raises(ValueError, match=match):
         call(gpt)
+
+
+def test_each_part_keeps_the_mode_it_was_in():
+    config = GPTConfig(vocab_size=11, d_model=8, n_heads=2, n_layers=2)
+    model = GPT(config).train()
+    model.blocks[0].eval()
+    before = [module.training for module in model.modules()]
+    ids = torch.tensor([[1, 2]])
+    generate(model, ids, 2)
+    beam_search(model, ids, 2, num_beams=2)
+    assert [module.training for module in model.modules()] == before
