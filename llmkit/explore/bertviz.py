@@ -5,8 +5,9 @@ Home notebook: 04_multi_head_attention.
 
 from __future__ import annotations
 
-from llmkit.explore.given import own_model, own_tokenizer
+from llmkit.explore.given import own_model
 from llmkit.trace import Trace, capture
+from llmkit.trace.tokens import as_tokenizer
 from llmkit.viz import bertviz_offline
 from llmkit.viz.bertviz_view import BertVizView
 
@@ -79,7 +80,7 @@ def neuron_view(
     Returns:
         The view.
     """
-    model, tokenizer = own_model(model), own_tokenizer(tokenizer)
+    model, tokenizer = own_model(model), as_tokenizer(tokenizer)
     trace = capture(model, tokenizer, text, pair, parts=True)
     return bertviz_offline.neuron_view(
         trace.attentions,

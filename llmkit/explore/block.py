@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from llmkit.checks import check_positive, check_type
-from llmkit.explore.given import own_model, own_tokenizer
+from llmkit.explore.given import own_model
 from llmkit.losses import cross_entropy
 from llmkit.models import GPT, Llama
 from llmkit.models.decoder import decoder_mask
@@ -26,6 +26,7 @@ from llmkit.nn import (
     causal_mask,
     rotary_angles,
 )
+from llmkit.trace.tokens import as_tokenizer
 from llmkit.viz.block_stack import BlockStack
 
 MOST_LAYERS = 24
@@ -69,7 +70,7 @@ def block(
         stack = _Fresh(d_model, seed)
         traits = {"layers": n_layers, "residual": True} | traits
         return BlockStack(stack.measure, True, whole | {"scaled": False}, **traits)
-    stack = _Trained(own_model(model), own_tokenizer(tokenizer), text)
+    stack = _Trained(own_model(model), as_tokenizer(tokenizer), text)
     traits = {"layers": len(stack.model.blocks)} | traits
     return BlockStack(stack.measure, False, whole, **traits)
 

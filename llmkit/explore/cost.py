@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from llmkit.checks import check_type
-from llmkit.explore.given import own_model, own_tokenizer
+from llmkit.explore.given import own_model
 from llmkit.models import BERT, GPT, Llama
 from llmkit.models.costs import cost_table, kv_cache_bytes, training_bytes
+from llmkit.trace.tokens import as_tokenizer
 from llmkit.viz.cost_card import CostCard
 
 _LENGTHS = (16, 128, 1024, 8192, 131072)
@@ -41,7 +42,7 @@ def cost(
     check_type("model", model, (GPT, Llama, BERT))
     ids = [0] * min(16, model.config.context_length)
     if tokenizer is not None:
-        ids = own_tokenizer(tokenizer).encode(text)[: model.config.context_length]
+        ids = as_tokenizer(tokenizer).encode(text)[: model.config.context_length]
         if not ids:
             raise ValueError(
                 f"text must give at least one token; got {text!r}, which gives none"

@@ -1,8 +1,6 @@
-"""Take what the reader has, a model or tokenizer of the kit or of `transformers`."""
+"""Take what the reader has, a model of the kit or of `transformers`."""
 
 from __future__ import annotations
-
-from llmkit.tokenizers import Tokenizer
 
 
 def own_model(model):
@@ -19,24 +17,6 @@ def own_model(model):
 
         return from_hf(model)
     return model
-
-
-def own_tokenizer(tokenizer):
-    """Return a tokenizer that is asked as the kit's own are.
-
-    Args:
-        tokenizer: one of the kit, or a fast tokenizer of `transformers`.
-
-    Returns:
-        The same one, or an adapter around it.
-    """
-    if type(tokenizer).__module__.startswith("transformers.") and not isinstance(
-        tokenizer, Tokenizer
-    ):
-        from llmkit.tokenizers.borrowed import BorrowedTokenizer
-
-        return BorrowedTokenizer(tokenizer)
-    return tokenizer
 
 
 def weights_version(model) -> int:

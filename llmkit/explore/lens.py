@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llmkit.explore.given import own_model, own_tokenizer, weights_version
+from llmkit.explore.given import own_model, weights_version
 from llmkit.trace.lens import lens_cost, logit_lens, read_streams
+from llmkit.trace.tokens import as_tokenizer
 from llmkit.viz.logit_lens import LogitLens
 
 # multiplications that a laptop does in a quarter of a second
@@ -36,7 +37,7 @@ def lens(
     Raises:
         ValueError: the text gives no token, or a watched one is not a single token.
     """
-    model, tokenizer = own_model(model), own_tokenizer(tokenizer)
+    model, tokenizer = own_model(model), as_tokenizer(tokenizer)
 
     read = {}  # the last text and its streams: pointing elsewhere reads nothing again
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from llmkit.explore.given import own_model, own_tokenizer
+from llmkit.explore.given import own_model
+from llmkit.trace.tokens import as_tokenizer
 from llmkit.trace.walk import walk
 from llmkit.viz.qkv_stepper import QKVStepper
 
@@ -32,7 +33,7 @@ def steps(
     Raises:
         ValueError: the text gives no token, or layer or head does not exist.
     """
-    model, tokenizer = own_model(model), own_tokenizer(tokenizer)
+    model, tokenizer = own_model(model), as_tokenizer(tokenizer)
 
     def look(text: str, layer: int, head: int) -> dict:
         found = walk(model, tokenizer, text, layer, head)

@@ -224,9 +224,9 @@ def _wrapped(tokenizer) -> Tokenizer:
         # a kind that the kit has: its own version can be replayed and explained
         with contextlib.suppress(ValueError):
             return parse_tokenizer(theirs.to_str())
-    from llmkit.tokenizers.borrowed import BorrowedTokenizer
+    from llmkit.trace.tokens import as_tokenizer  # torch, which is not needed so far
 
-    return BorrowedTokenizer(tokenizer)
+    return as_tokenizer(tokenizer)
 
 
 def _built_in() -> dict[str, Tokenizer]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from llmkit.checks import check_positive, check_type
-from llmkit.explore.given import own_model, own_tokenizer, weights_version
+from llmkit.explore.given import own_model, weights_version
 from llmkit.models import GPT, Llama
 from llmkit.trace.interventions import (
     AttentionChange,
@@ -22,7 +22,7 @@ from llmkit.trace.interventions import (
 )
 from llmkit.trace.qkv import LayerQKV, recorded_qkv
 from llmkit.trace.running import running
-from llmkit.trace.tokens import TokenLists, read_tokens, token_label
+from llmkit.trace.tokens import TokenLists, as_tokenizer, read_tokens, token_label
 from llmkit.viz.what_if import WhatIf, changed_mask, numbers
 
 _SHOWN = 6  # next tokens
@@ -57,8 +57,8 @@ def what_if(
     """
     check_type("text", text, str)
     check_positive("longest", longest)
-    session = Session(own_model(model), own_tokenizer(tokenizer), text, longest)
-    layers = attention_layers(session.model)
+    talk = Conversation(own_model(model), as_tokenizer(tokenizer), text, longest)
+    layers = attention_layers(talk.model)
     for name, value, size in (
         ("layer", layer, len(layers)),
         ("head", head, layers[0].n_heads),
@@ -67,7 +67,7 @@ def what_if(
             raise ValueError(f"{name} must lie between 0 and {size - 1}; got {value}")
     return WhatIf(
         **{"divisor": math.sqrt(layers[0].d_head)} | traits,
-        answer=session.answer,
+        answer=talk.answer,
         text=text,
         layer=layer,
         head=head,
@@ -99,7 +99,7 @@ class Run:
         return float(F.cross_entropy(self.logits[:-1], targets))
 
 
-class Session:
+class Conversation:
     """A model and the sentence that everything is compared with."""
 
     def __init__(self, model: nn.Module, tokenizer, text: str, longest: int):

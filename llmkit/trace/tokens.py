@@ -29,18 +29,24 @@ def as_tokenizer(tokenizer) -> Tokenizer:
     """Take a tokenizer of the kit as it is, and borrow one of `transformers`.
 
     Args:
-        tokenizer: either.
+        tokenizer: either, or a class of the reader's own that is called with a text
+            and has `decode`.
 
     Returns:
         Something with the kit's interface.
+
+    Raises:
+        TypeError: it is none of these.
     """
     if isinstance(tokenizer, Tokenizer):
         return tokenizer
-    if not hasattr(tokenizer, "convert_ids_to_tokens"):
+    if hasattr(tokenizer, "convert_ids_to_tokens"):
+        return BorrowedTokenizer(tokenizer)
+    if not (callable(tokenizer) and hasattr(tokenizer, "decode")):
         check_type(
             "tokenizer", tokenizer, Tokenizer, "One of transformers is fine too."
         )
-    return BorrowedTokenizer(tokenizer)
+    return tokenizer
 
 
 def read_tokens(tokenizer: Tokenizer, text: str, pair: str | None) -> TokenLists:

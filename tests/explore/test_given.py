@@ -1,12 +1,15 @@
 """Models and tokenizers of transformers go into every view."""
 
+import pytest
 import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from llmkit import explore
-from llmkit.explore.given import own_model, own_tokenizer
+from llmkit.explore.given import own_model
 from llmkit.models import GPT, GPTConfig
+from llmkit.tokenizers import CharTokenizer
+from llmkit.trace import as_tokenizer
 
 
 def borrowed():
@@ -34,5 +37,13 @@ def test_a_transformers_model_and_tokenizer_are_taken_as_they_are():
 def test_the_kits_own_pass_unchanged():
     model = GPT(GPTConfig(vocab_size=4, d_model=24, n_heads=3, n_layers=1))
     assert own_model(model) is model
-    thing = object()
-    assert own_tokenizer(thing) is thing
+    characters = CharTokenizer.train(["abc"])
+    assert as_tokenizer(characters) is characters
+
+
+@pytest.mark.parametrize("thing", [None, "gpt2", object(), torch.nn.Linear(2, 2)])
+def test_what_is_no_tokenizer_is_named(thing):
+    model = GPT(GPTConfig(vocab_size=4, d_model=24, n_heads=3, n_layers=1))
+    for make in (explore.lens, explore.steps, explore.what_if, explore.next_token):
+        with pytest.raises(TypeError, match="tokenizer must be Tokenizer; got"):
+            make(model, thing, "abc")
