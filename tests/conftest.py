@@ -33,10 +33,9 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_terminal_summary(terminalreporter):
-    skipped = {
-        report.longrepr[2].removeprefix("Skipped: ")
-        for report in terminalreporter.stats.get("skipped", ())
-        if "tests/browser/" in report.nodeid and isinstance(report.longrepr, tuple)
-    }
-    for reason in sorted(skipped):
-        terminalreporter.line(f"The browser tests were skipped: {reason}")
+    from tests.browser.harness import why_no_browser
+
+    reports = terminalreporter.stats.get("skipped", ())
+    if any("tests/browser/" in report.nodeid for report in reports):
+        if reason := why_no_browser():
+            terminalreporter.line(f"The browser tests were skipped: {reason}")

@@ -74,12 +74,12 @@ FAULTS = [
         "04",
     ),
     Fault(
-        "cached-queries-start-at-zero",
-        "nn/masks.py",
-        "full.tril(diagonal=key_length - query_length)",
-        "full.tril(diagonal=0)",
-        ("nn/test_masks.py",),
-        "04",
+        "cached-positions-start-at-zero",
+        "models/decoder.py",
+        "return torch.arange(before, before + length, device=device)",
+        "return torch.arange(length, device=device)",
+        ("models/test_decoders.py",),
+        "00",
     ),
     Fault(
         "positions-off-by-one",
