@@ -94,14 +94,23 @@ class BlockStack(View):
 
     def _follow(self, change) -> None:
         with self.lock, self.hold_sync():
-            if change is not None and change["name"] in ("gain", "layers", "scaled"):
-                # the dashed curve is the whole stack with these weights and this depth
-                whole = dict.fromkeys(("residual", "attention", "mlp"), True)
-                self.usual = self._measure(
-                    self.choices() | whole | {"norm": "before", "scaled": False}
-                )
-            self.now = self._measure(self.choices())
-            self.layer = min(self.layer, len(self.now["stream"]) - 1)
+            try:
+                self._measure_all(change)
+            # RuntimeError: among others, no memory left on the device
+            except (ValueError, RuntimeError) as error:
+                if change is None:  # there is nothing to show yet
+                    raise
+                self.now = self.now | {"note": f"Not measured: {error}"}
+
+    def _measure_all(self, change) -> None:
+        if change is not None and change["name"] in ("gain", "layers", "scaled"):
+            # the dashed curve is the whole stack with these weights and this depth
+            whole = dict.fromkeys(("residual", "attention", "mlp"), True)
+            self.usual = self._measure(
+                self.choices() | whole | {"norm": "before", "scaled": False}
+            )
+        self.now = self._measure(self.choices())
+        self.layer = min(self.layer, len(self.now["stream"]) - 1)
 
     def static_state(self) -> dict[str, Any]:
         """Return the state of a page, with the answer to every choice of parts."""

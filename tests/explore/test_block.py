@@ -101,3 +101,19 @@ def test_messages():
         explore.block(model, tokenizer, "a")
     with pytest.raises(ValueError, match="n_layers must be a number above 0"):
         explore.block(n_layers=0)
+
+
+def test_a_model_that_fails_says_so():
+    config = GPTConfig(vocab_size=9, d_model=12, n_heads=3, n_layers=2)
+    model, tokenizer = GPT(config), CharTokenizer.train(["abcd"])
+    view = explore.block(model, tokenizer, "abcd")
+
+    def full(*args, **kwargs):
+        raise RuntimeError("out of memory")
+
+    model.forward = full
+    view.attention = False
+    assert view.now["note"] == "Not measured: out of memory"
+    del model.forward
+    view.attention = True
+    assert "Not measured" not in view.now["note"]
