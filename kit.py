@@ -352,7 +352,8 @@ def test(options, rest):
     if not options.fast:
         command += notebooks
     if not named:
-        command.append("tests/notebooks" if options.colab_like else "tests")
+        views = ["tests/notebooks", "tests/viz", "tests/explore", "tests/course"]
+        command += views if options.colab_like else ["tests"]
         command += [] if options.fast else ["notebooks"]
     # one worker for each of two cores, and one thread each
     if (os.cpu_count() or 1) > 1 and "-n" not in rest and not options.fast:
