@@ -17,7 +17,8 @@ from torch import Tensor
 from llmkit.checks import check_positive, check_type
 from llmkit.models import BERT, GPT, Llama
 from llmkit.trace.running import running
-from llmkit.viz.labels import visible, visible_all
+from llmkit.trace.tokens import labels_of
+from llmkit.viz.labels import visible
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def logit_lens(
     bits = 1 / torch.log(torch.tensor(2.0))
     labels = {i: visible(tokenizer.decode([i])) for i in best.indices.unique().tolist()}
     return Lens(
-        tokens=visible_all(encoding.tokens),
+        tokens=labels_of(tokenizer, encoding),
         rows=rows,
         columns=chosen,
         top_ids=best.indices.cpu(),

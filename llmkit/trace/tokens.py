@@ -100,6 +100,20 @@ def describe(tokenizer: Tokenizer, encoding: Encoding) -> TokenLists:
     )
 
 
+def labels_of(tokenizer: Tokenizer, encoding: Encoding) -> list[str]:
+    """Name every token of a text so that it can be seen.
+
+    Args:
+        tokenizer: what made the encoding.
+        encoding: the tokens.
+
+    Returns:
+        One label for each; see `token_label`.
+    """
+    pairs = zip(encoding.ids, encoding.tokens, strict=True)
+    return [token_label(tokenizer, token_id, token) for token_id, token in pairs]
+
+
 def token_label(tokenizer: Tokenizer, token_id: int, token: str | None = None) -> str:
     """Name a token so that it can be seen: `·fox`, `⏎`, `##ing`, `<0xE2>`.
 

@@ -17,6 +17,7 @@ from llmkit.models.bert import MLMHead
 from llmkit.models.decoder import decoder_mask
 from llmkit.trace.running import running
 from llmkit.trace.steps import Walk
+from llmkit.trace.tokens import labels_of
 from llmkit.viz.labels import visible_all
 
 
@@ -56,7 +57,7 @@ def walk(
             raise ValueError(f"{name} must lie between 0 and {size - 1}; got {value}")
     device = next(model.parameters()).device
     ids = torch.tensor([encoding.ids], device=device)
-    w = Walk(visible_all(encoding.tokens), layer, head, len(model.blocks), n_heads)
+    w = Walk(labels_of(tokenizer, encoding), layer, head, len(model.blocks), n_heads)
     with running(model), torch.inference_mode():
         out = model(ids, output_hidden_states=True)
         _embedding(w, model, ids, encoding, out)

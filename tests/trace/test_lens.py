@@ -119,3 +119,19 @@ def test_one_token_also_tries_the_space_before():
 def test_cost_counts_the_output_layer():
     model = GPT(GPTConfig(vocab_size=V, d_model=24, n_heads=3, n_layers=2))
     assert lens_cost(model, 7) == 5 * 7 * 24 * V
+
+
+def test_tokens_of_bytes_are_shown_as_text():
+    from llmkit.tokenizers import ByteBPETokenizer
+    from llmkit.trace.walk import walk
+
+    tokenizer = ByteBPETokenizer.train(["a fox a fox"], vocab_size=260)
+    model = GPT(
+        GPTConfig(vocab_size=tokenizer.vocab_size, d_model=24, n_heads=3, n_layers=1)
+    )
+    for found in (
+        logit_lens(model, tokenizer, "a fox"),
+        walk(model, tokenizer, "a fox"),
+    ):
+        assert "Ġ" not in "".join(found.tokens)
+        assert "".join(found.tokens) == "a·fox"
