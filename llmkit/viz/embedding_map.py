@@ -242,13 +242,16 @@ class EmbeddingMap(View):
         return text + "."
 
     def table(self):
-        """Return the selected word's neighbours, or else the groups' words."""
+        """Return the selected word's neighbours, else the groups', else some places."""
         import pandas as pd
 
         if self.near:
             return self.nearest(self.selected[0])
         if self.selected:
             return pd.DataFrame({"selected": self.selected[:50]})
+        if not self.groups:
+            x, y = self.places[:20].T.round(3)
+            return pd.DataFrame({"word": self.words[:20], "across": x, "up": y})
         rows = [
             (name, ", ".join(self.words[i] for i in members))
             for name, members in self.groups.items()

@@ -140,3 +140,11 @@ def test_a_selection_beyond_the_table_is_left_out(words, table):
     assert view.selected == [view.words[1]]
     assert view.table()["selected"].tolist() == [view.words[1]]
     assert view.to_png().startswith(b"\x89PNG")
+
+
+def test_table_of_a_bare_map_tells_where_the_first_words_lie():
+    vectors = np.random.default_rng(0).normal(size=(30, 8))
+    view = EmbeddingMap([f"w{i}" for i in range(30)], vectors)
+    found = view.table()
+    assert found["word"].tolist() == [f"w{i}" for i in range(20)]
+    np.testing.assert_allclose(found["across"], view.places[:20, 0], atol=6e-4)
