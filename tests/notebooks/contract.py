@@ -16,7 +16,7 @@ from tests.notebooks.kernel import NOTEBOOKS, ROOT
 LINES, BYTES, ASSERTS, EXERCISES, QUESTIONS = 25, 500_000, 5, 3, 3
 END = "# --- what this notebook uses"
 POSTERS = {"text/html", "image/png", "image/svg+xml", "text/markdown"}
-PATHS = re.compile(r"(?:/home/|/Users/|/root/|/work/|/tmp/|[A-Z]:\\\\?Users)[\w.-]*")
+PATHS = re.compile(r"(?:/(?:home|Users|root|work|tmp)/|[A-Z]:\\\\?Users)[\w.-]*")
 CONTROLS = re.compile(
     r"\bexplore\.|from llmkit\.(?:explore|viz)|\binteract|ipywidgets|\bwhat_if\("
 )
