@@ -127,7 +127,7 @@ function render({ model, el }) {
     paint();
   };
   const keep = () => {
-    if (cell(at.r, at.c) >= 0) ui.set({ selection: { row: model.get("rows")[at.r], position: at.c, token: model.get("tokens")[at.c], says: first(at.r, at.c), probability: p(at.r, at.c) } });
+    if (cell(at.r, at.c) >= 0) ui.set({ selection: { row: model.get("rows")[at.r], layer: Math.max(0, Math.ceil(at.r / 2) - 1), query: at.c, position: at.c, token: model.get("tokens")[at.c], says: first(at.r, at.c), probability: p(at.r, at.c) } });
   };
   const where = (e) => {
     const box = canvas.getBoundingClientRect();

@@ -21,6 +21,10 @@ METRICS = ("probability", "rank", "entropy", "kl")
 class LogitLens(View):
     """A grid of layers × positions with the likeliest token in each cell.
 
+    `selection` is the kept cell: `{"row", "layer", "query", "position", "token",
+    "says", "probability"}`. Linked with an `AttentionExplorer` (`view.link`), a click
+    here shows there what that layer's position looks at.
+
     Args:
         tokens: T labels of what was read.
         rows: R names of layers, the first one lowest in the model.

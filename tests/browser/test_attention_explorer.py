@@ -100,7 +100,9 @@ def test_click_keys_and_python_move_the_same_selection(notebook):
     picture.focus()
     for key in ("ArrowDown", "ArrowDown", "ArrowRight", "ArrowRight"):
         page.keyboard.press(key)
-    until(nb, "view.selection.get('tokens')", ["the", "cat"])
+    # the text says "the" and "cat" more than once: wait for the very pair
+    until(nb, "[view.selection.get(k) for k in ('query', 'key')]", [1, 2])
+    assert ask(nb, "view.selection['tokens']") == ["the", "cat"]
     exact = ask(nb, "view.selection['weight']")
     truth = ask(nb, "float(view._now().weights[1, 2, 1, 2])")
     assert exact == pytest.approx(truth, abs=1e-6)

@@ -198,3 +198,31 @@ def test_page_from_disk_needs_no_kernel(page, tmp_path, make):
     )
     assert painted > 1000
     assert page.locator(".lm-view *").count() < 1500
+
+
+def test_a_cell_of_the_lens_leads_to_its_attention(open_notebook):
+    make = """
+from llmkit.viz.view import link
+model = GPT(GPTConfig(vocab_size=50, d_model=64, n_heads=4, n_layers=3))
+Letters.encode = lambda self, text: self(text).ids
+lens = explore.lens(model, Letters(), "the quick fox")
+from llmkit.tokenizers import CharTokenizer
+letters = CharTokenizer.train(["the quick fox"])
+looks = explore.attention(model, letters, "the quick fox", selection={"head": 2})
+tie = link(lens, looks)
+lens
+"""
+    nb = open_notebook([SETUP, make, "looks"])
+    nb.run_all()
+    page = nb.page
+    page.wait_for_function(
+        "document.querySelectorAll('.lm-view[data-ready]').length === 2"
+    )
+    page.locator("canvas.ll-grid").focus()
+    for key in ("Home", "ArrowRight", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_function(
+        "document.querySelector('.lm-att-caption').textContent.includes('layer 2')"
+    )
+    said = nb.run_in_kernel("print(looks.selection['layer'], looks.selection['query'])")
+    assert said.split() == ["2", "1"]
