@@ -80,6 +80,7 @@ def test_pins_named_in_the_design():
 def test_bounds_let_colab_keep_what_it_has():
     # a snapshot of Colab's list, August 2026
     colab = {
+        "accelerate": "1.14.0",
         "anywidget": "0.9.21",
         "datasets": "4.0.0",
         "huggingface-hub": "1.27.0",
