@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from llmkit.losses import cross_entropy, next_token_loss
+from llmkit.losses import (
+    cross_entropy,
+    masked_lm_loss,
+    next_sentence_loss,
+    next_token_loss,
+    z_loss,
+)
 
 B, T, V = 3, 5, 11
 
@@ -89,6 +95,66 @@ def test_next_token_loss_never_scores_padding():
     torch.testing.assert_close(got, torch.stack(want).mean())
 
 
+def test_masked_lm_loss_equals_that_of_transformers():
+    from transformers import BertConfig, BertForMaskedLM
+
+    torch.manual_seed(3)
+    sizes = {"vocab_size": V, "hidden_size": 8, "intermediate_size": 12}
+    heads = {"num_hidden_layers": 1, "num_attention_heads": 2}
+    bert = BertForMaskedLM(BertConfig(**sizes, **heads)).double().eval()
+    ids = torch.randint(V, (B, T))
+    labels = ids.masked_fill(torch.rand(B, T) < 0.6, -100)
+    theirs = bert(ids, labels=labels)
+    torch.testing.assert_close(masked_lm_loss(theirs.logits, labels), theirs.loss)
+
+
+def test_masked_lm_loss_asks_nothing_of_what_is_seen(batch):
+    logits, labels = batch
+    labels = labels.masked_fill(torch.arange(T) != 2, -100)  # one place of each row
+    kept = masked_lm_loss(logits, labels, reduction="none")
+    assert (kept[:, 2] > 0).all()
+    assert kept.sum() == kept[:, 2].sum()
+    (grad,) = torch.autograd.grad(masked_lm_loss(logits, labels), logits)
+    assert grad[:, 2].abs().sum() > 0
+    assert grad.abs().sum() == grad[:, 2].abs().sum()
+
+
+def test_next_sentence_loss_equals_pytorch():
+    logits = torch.tensor([[0.3, -1.0], [2.0, 0.5], [1.0, 4.0]], dtype=torch.float64)
+    labels = torch.tensor([0, 1, -100])
+    torch.testing.assert_close(
+        next_sentence_loss(logits, labels), F.cross_entropy(logits, labels)
+    )
+    even = next_sentence_loss(torch.zeros(4, 2), torch.tensor([0, 1, 1, 0]))
+    assert even.item() == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_z_loss_equals_the_square_of_pytorchs_logsumexp(batch, reduction):
+    logits, targets = batch
+    ours = z_loss(logits, targets, reduction=reduction)
+    (grad,) = torch.autograd.grad(ours.sum(), logits)
+    kept = logits.logsumexp(-1)[targets != -100] ** 2
+    theirs = kept.mean() if reduction == "mean" else kept.sum()
+    (their_grad,) = torch.autograd.grad(theirs, logits)
+    torch.testing.assert_close(ours.sum(), theirs)
+    if reduction == "none":
+        assert (ours[targets == -100] == 0).all()
+    torch.testing.assert_close(grad, their_grad)
+
+
+def test_z_loss_holds_the_drift_that_the_softmax_does_not_see(batch):
+    logits, targets = batch
+    moved = logits + 50.0
+    torch.testing.assert_close(
+        cross_entropy(moved, targets), cross_entropy(logits, targets)
+    )
+    assert z_loss(moved) > z_loss(logits) + 2000
+    assert z_loss(torch.full((2, V), 1e4)).isfinite()
+    sure = torch.tensor([[0.0, -1e4]])  # Z is 1 here
+    assert z_loss(sure) == 0
+
+
 def test_messages():
     logits, targets = torch.zeros(B, T, V), torch.zeros(B, T, dtype=torch.int64)
     with pytest.raises(ValueError, match=r"without its last axis, \(3, 5\); got \(3,"):
@@ -101,3 +167,9 @@ def test_messages():
         cross_entropy(logits, targets, reduction="avg")
     with pytest.raises(ValueError, match="label_smoothing must lie between"):
         cross_entropy(logits, targets, label_smoothing=1.5)
+    with pytest.raises(ValueError, match=r"logits must have .* axes, \(B, T, V\)"):
+        masked_lm_loss(logits[0], targets[0])
+    with pytest.raises(ValueError, match=r"logits must have the shape \(B, 2\)"):
+        next_sentence_loss(torch.zeros(4, 3), torch.zeros(4, dtype=torch.int64))
+    with pytest.raises(ValueError, match="reduction must be one of 'mean'"):
+        z_loss(logits, reduction="avg")
