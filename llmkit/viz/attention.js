@@ -276,7 +276,7 @@ function render({ model, el }) {
     const t = tab(), s = now(), [layer, head] = at || [s.layer, s.head], same = ([a, b]) => a === layer && b === head;
     preview = null;
     if (rest) put({ heads: [...rest.filter((p) => !same(p)), [layer, head]].slice(-8) });
-    put({ selection: { ...s, layer, head, weight: null } });
+    put({ selection: { ...s, layer, head } });
     const score = t.scores[state.sort]?.[layer * t.H + head];
     ui.say(heads().map(name).join(" with ") + (score == null ? "" : `, ${state.sort} ${fmt(score, 2)}`) + speak());
   }
@@ -519,10 +519,10 @@ function render({ model, el }) {
     if (s.query == null) return "";
     const key = s.key == null ? "" : ` to ${t.cols.labels[s.key]}`;
     const w = s.key == null ? null : weights(t, s.layer, s.head)?.[s.query * t.S + s.key];
-    return `, ${t.rows.labels[s.query]}${key}${w == null ? "" : " " + fmt(s.weight ?? w, 2)}`;
+    return `, ${t.rows.labels[s.query]}${key}${w == null ? "" : " " + fmt(w, 2)}`;
   }
   function point(row, col) {
-    const s = { ...now(), weight: null }, { rows, cols } = layout.keep;
+    const s = now(), { rows, cols } = layout.keep;
     if (row != null && rows.groups[row]) s.query = rows.groups[row][0];
     if (col != null && cols.groups[col]) s.key = cols.groups[col][0];
     put({ selection: s });

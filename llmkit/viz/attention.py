@@ -24,6 +24,7 @@ from llmkit.viz.painters import (
 from llmkit.viz.view import View
 
 PAIRS = ("all", "A to A", "A to B", "B to A", "B to B")
+_PLACE = ("view", "layer", "head", "query", "key")
 SCALES = ("square root", "linear", "logarithm", "row maximum")
 
 
@@ -56,6 +57,12 @@ class AttentionExplorer(View):
         "selection": [{}, {"layer": 0, "head": 0, "query": 1, "key": 0}],
     }
 
+    # the words and the weight that Python adds stay here: sent back, they would be a
+    # late answer that undoes a key pressed meanwhile
+    selection = traitlets.Dict().tag(
+        sync=True,
+        to_json=lambda chosen, _: {k: v for k, v in chosen.items() if k in _PLACE},
+    )
     maps = traitlets.List().tag(sync=True)
     data = traitlets.Bytes().tag(sync=True)
     heads = traitlets.List().tag(sync=True)

@@ -76,6 +76,22 @@ def test_selection_is_clipped_and_gets_the_exact_weight(explorer):
     assert explorer.selection == expected
 
 
+def test_a_selection_from_the_browser_is_not_sent_back(explorer, monkeypatch):
+    # an answer on its way would undo the keys that were pressed meanwhile
+    sent = []
+    monkeypatch.setattr(
+        type(explorer), "_send", lambda self, msg, buffers=None: sent.append(msg)
+    )
+    place = {"view": "attention", "layer": 1, "head": 2, "query": 3, "key": 2}
+    explorer.set_state({"selection": place})
+    assert explorer.selection["tokens"] == ["fox", "##happy"]
+    assert [msg for msg in sent if msg["method"] == "update"] == []
+    # what Python chooses does travel
+    explorer.selection = {"layer": 0}
+    (update,) = [msg for msg in sent if msg["method"] == "update"]
+    assert update["state"]["selection"] == {"view": "attention", "layer": 0, "head": 0}
+
+
 def test_hiding_specials_grouping_words_and_renormalising(explorer):
     explorer.set_trait("hide_special", True)
     explorer.set_trait("group_words", True)
