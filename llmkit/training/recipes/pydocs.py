@@ -1,16 +1,13 @@
-"""How each shipped checkpoint was made: `python -m llmkit.tasks.recipes pydocs`.
+"""A small decoder that reads Python's documentation.
 
-A recipe trains from nothing, measures the weights as they are stored, and writes them
-with their log, their scores and a datasheet. Home notebook: 07_pretraining_gpt.
+Home notebook: 07_pretraining_gpt.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -22,17 +19,17 @@ from llmkit.hub import load_decoder, save_pretrained
 from llmkit.losses import cross_entropy
 from llmkit.metrics import NGram, accuracy, bits_per_byte
 from llmkit.models import Llama, LlamaConfig
-from llmkit.runtime import project_root, seed_all, write_atomically
-from llmkit.tasks.pydocs_sheet import datasheet
+from llmkit.runtime import seed_all
 from llmkit.tokenizers import ByteBPETokenizer
 from llmkit.training import (
     evaluate,
     muon,
     ordered_windows,
     random_windows,
-    train,
     warmup_cosine,
 )
+from llmkit.training.recipes.parts import train_by_parts, write_text
+from llmkit.training.recipes.pydocs_sheet import datasheet
 
 END = "<|endoftext|>"
 PROMPTS = (
@@ -61,18 +58,26 @@ class PydocsRecipe:
     seed: int = 0
 
 
-def pydocs(recipe: PydocsRecipe, folder: Path) -> dict:
+def make(
+    folder: Path,
+    steps: int | None = None,
+    minutes: float | None = None,
+    recipe: PydocsRecipe | None = None,
+) -> dict | None:
     """Train a small decoder on Python's documentation and write it.
 
     Args:
-        recipe: the choices.
         folder: where the checkpoint goes.
+        steps: a shorter or longer run than the recipe's.
+        minutes: stop after these; the same call goes on.
+        recipe: the choices; None: those of the shipped checkpoint.
 
     Returns:
-        What `log.json` holds.
+        What `log.json` holds; None if the run is not at its end.
     """
+    recipe = recipe or PydocsRecipe()
+    recipe = replace(recipe, steps=steps or recipe.steps)
     seed_all(recipe.seed)
-    begin = time.monotonic()
     training, validation = _documents("train"), _documents("validation")
     tokenizer = ByteBPETokenizer.train(
         training, vocab_size=recipe.vocab_size, special_tokens=[END]
@@ -80,16 +85,16 @@ def pydocs(recipe: PydocsRecipe, folder: Path) -> dict:
     train_ids = _join(tokenizer, training)
     valid_ids = _join(tokenizer, validation)
     model = _model(recipe, tokenizer.vocab_size)
-    curve = _train(model, train_ids, valid_ids, recipe)
-    minutes = (time.monotonic() - begin) / 60
-
+    curve = _train(model, train_ids, valid_ids, recipe, folder, minutes)
+    if curve is None:
+        return None
     # float16 halves the file; what is measured is what is stored
     save_pretrained(model.half(), tokenizer, folder)
     model, tokenizer = load_decoder(folder)
     log = {
         "recipe": asdict(recipe),
         "weights": sum(p.numel() for p in model.parameters()),
-        "minutes": round(minutes, 1),
+        "minutes": round(curve[-1]["seconds"] / 60, 1),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -99,8 +104,8 @@ def pydocs(recipe: PydocsRecipe, folder: Path) -> dict:
         "samples": _samples(model, tokenizer),
         "curve": curve,
     }
-    _write(folder / "log.json", json.dumps(log, indent=1) + "\n")
-    _write(folder / "README.md", datasheet(log))
+    write_text(folder / "log.json", json.dumps(log, indent=1) + "\n")
+    write_text(folder / "README.md", datasheet(log))
     return log
 
 
@@ -144,38 +149,41 @@ def _in_the_open(model: Llama, batch: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def _train(
-    model: Llama, train_ids: Tensor, valid_ids: Tensor, recipe: PydocsRecipe
-) -> list[dict]:
+    model: Llama,
+    train_ids: Tensor,
+    valid_ids: Tensor,
+    recipe: PydocsRecipe,
+    folder: Path,
+    minutes: float | None,
+) -> list[dict] | None:
     """Train, and note the losses every 100 steps."""
-    curve: list[dict] = []
     recent: list[float] = []
 
     def note(step):
         recent.append(step.loss)
         if (step.step + 1) % 100 and step.step + 1 != recipe.steps:
-            return
-        curve.append(
-            {
-                "step": step.step + 1,
-                "training": round(sum(recent) / len(recent), 4),
-                "validation": round(_valid_loss(model, valid_ids, recipe), 4),
-                "seconds": round(step.seconds),
-            }
-        )
+            return None
+        training = sum(recent) / len(recent)
         recent.clear()
-        print(curve[-1], flush=True)
+        return {
+            "training": round(training, 4),
+            "validation": round(_valid_loss(model, valid_ids, recipe), 4),
+        }
 
-    train(
+    batches = random_windows(train_ids, recipe.context_length, recipe.batch_size)
+    return train_by_parts(
+        folder,
         model,
-        random_windows(train_ids, recipe.context_length, recipe.batch_size),
         muon(model, recipe.lr, recipe.adamw_lr, recipe.weight_decay),
+        # the global generator, whose state is kept, draws on from where it was
+        lambda first: batches,
         steps=recipe.steps,
+        minutes=minutes,
+        note=note,
         schedule=warmup_cosine(recipe.steps, recipe.warmup),
         loss=_in_the_open,
         bf16=True,
-        on_step=note,
     )
-    return curve
 
 
 def _valid_loss(model: Llama, ids: Tensor, recipe: PydocsRecipe) -> float:
@@ -245,28 +253,3 @@ def _size(documents: list[str], ids: Tensor) -> dict:
         "bytes": sum(len(document.encode()) for document in documents),
         "tokens": len(ids),
     }
-
-
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda draft: draft.write_text(text, encoding="utf-8"))
-
-
-def main() -> None:
-    """Run a recipe from the command line."""
-    parser = argparse.ArgumentParser(description="Train a shipped checkpoint anew.")
-    parser.add_argument("name", choices=["pydocs"])
-    parser.add_argument("--steps", type=int, default=PydocsRecipe.steps)
-    parser.add_argument("--threads", type=int, default=1, help="more is faster")
-    parser.add_argument(
-        "--folder", type=Path, help="default: the shipped one, which it replaces"
-    )
-    given = parser.parse_args()
-    # with another number of threads sums are added in another order
-    torch.set_num_threads(given.threads)
-    folder = given.folder or project_root() / "data" / "checkpoints" / given.name
-    log = pydocs(PydocsRecipe(steps=given.steps), folder)
-    print(json.dumps({**log["scores"], "samples": log["samples"]}, indent=1))
-
-
-if __name__ == "__main__":
-    main()

@@ -8,9 +8,9 @@ import torch
 
 from llmkit.hub import load_decoder
 from llmkit.runtime import project_root
-from llmkit.tasks import recipes
+from llmkit.training.recipes import pydocs
 
-SMALL = recipes.PydocsRecipe(
+SMALL = pydocs.PydocsRecipe(
     vocab_size=280,
     context_length=100,
     d_model=24,
@@ -31,8 +31,8 @@ TEXTS = {
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made") / "small"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recipes, "_documents", TEXTS.__getitem__)
-        return folder, recipes.pydocs(SMALL, folder)
+        patch.setattr(pydocs, "_documents", TEXTS.__getitem__)
+        return folder, pydocs.make(folder, recipe=SMALL)
 
 
 def test_writes_everything_and_it_loads_again(made):
@@ -62,8 +62,8 @@ def test_scores_are_those_of_the_stored_weights(made):
 
 def test_same_seed_same_weights(made, tmp_path, monkeypatch):
     folder, _ = made
-    monkeypatch.setattr(recipes, "_documents", TEXTS.__getitem__)
-    recipes.pydocs(SMALL, tmp_path)
+    monkeypatch.setattr(pydocs, "_documents", TEXTS.__getitem__)
+    pydocs.make(tmp_path, recipe=SMALL)
     ours, theirs = load_decoder(folder)[0], load_decoder(tmp_path)[0]
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
         assert torch.equal(a, b)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+from llmkit.training.recipes.sheets import counted, laid_out, quoted
 
 SHEET = """# pydocs: a small language model that read Python's documentation
 
@@ -27,7 +27,7 @@ folder: only weights, a vocabulary and the samples below are.
 
 ## How it was made
 
-`python -m llmkit.tasks.recipes pydocs`, on {threads} in {minutes:.0f}
+`python -m llmkit.training.recipes pydocs`, on {threads} in {minutes:.0f}
 minutes of a busy machine: {steps} steps of {batch_size} × {context_length} tokens in
 bfloat16, Muon for the matrices of the blocks and AdamW for the rest, the rate warmed up
 and cooled to zero along a cosine. Nothing was chosen by looking at its samples. Another
@@ -62,7 +62,7 @@ def datasheet(log: dict) -> str:
     """Write the datasheet of a run.
 
     Args:
-        log: what `recipes.pydocs` returns.
+        log: what `pydocs.make` returns.
 
     Returns:
         Markdown.
@@ -84,26 +84,11 @@ def datasheet(log: dict) -> str:
         weights=log["weights"],
         python=log["python"],
         minutes=log["minutes"],
-        threads=_counted(log["threads"], "CPU thread"),
+        threads=counted(log["threads"], "CPU thread"),
         rows="\n".join(rows),
         hits=hits,
         low=low,
         high=high,
-        samples="\n\n".join(_quoted(s["text"]) for s in log["samples"]),
+        samples="\n\n".join(quoted(s["text"]) for s in log["samples"]),
     )
-    return "\n\n".join(map(_filled, text.strip().split("\n\n"))) + "\n"
-
-
-def _filled(paragraph: str) -> str:
-    """Break the lines of running text anew; leave headings, tables and samples."""
-    if paragraph[0] in "#| ":
-        return paragraph
-    return textwrap.fill(" ".join(paragraph.split()), 88, break_on_hyphens=False)
-
-
-def _counted(n: int, what: str) -> str:
-    return f"one {what}" if n == 1 else f"{n} {what}s"
-
-
-def _quoted(text: str) -> str:
-    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())
+    return laid_out(text)
