@@ -1,8 +1,9 @@
 """What is reported about a model, with intervals, and what it has to beat."""
 
 from llmkit.metrics.baselines import NGram
+from llmkit.metrics.intervals import Interval, bootstrap_interval, wilson_interval
+from llmkit.metrics.paired import PairedTest, paired_test
 from llmkit.metrics.scores import (
-    Estimate,
     accuracy,
     bits_per_byte,
     bootstrap_mean,
@@ -10,10 +11,14 @@ from llmkit.metrics.scores import (
 )
 
 __all__ = [
-    "Estimate",
+    "Interval",
     "NGram",
+    "PairedTest",
     "accuracy",
     "bits_per_byte",
+    "bootstrap_interval",
     "bootstrap_mean",
+    "paired_test",
     "perplexity",
+    "wilson_interval",
 ]

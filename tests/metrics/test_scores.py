@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from llmkit.metrics import Estimate, accuracy, bits_per_byte, bootstrap_mean, perplexity
+from llmkit.metrics import Interval, accuracy, bits_per_byte, bootstrap_mean, perplexity
 
 
 def test_accuracy_counts_what_counts():
@@ -35,7 +35,7 @@ def test_same_generator_same_interval():
 
 
 def test_always_right_has_no_spread():
-    assert accuracy([2, 2], [2, 2]) == Estimate(1.0, 1.0, 1.0, 2)
+    assert bootstrap_mean([1.0, 1.0]) == Interval(1.0, 1.0, 1.0, 2)
 
 
 def test_perplexity_and_bits():
@@ -50,8 +50,8 @@ def test_a_hopeless_model_has_an_infinite_perplexity():
 
 
 def test_an_estimate_reads_well():
-    assert f"{Estimate(0.5, 0.25, 0.75, 9):.2f}" == "0.50 [0.25, 0.75]"
-    assert str(Estimate(0.5, 0.25, 0.75, 9)) == "0.500 [0.250, 0.750]"
+    assert f"{Interval(0.5, 0.25, 0.75, 9):.2f}" == "0.50 [0.25, 0.75]"
+    assert str(Interval(0.5, 0.25, 0.75, 9)) == "0.500 [0.250, 0.750]"
 
 
 def test_messages():
