@@ -341,7 +341,7 @@ def test(options, rest):
         python = prepare("colab", venv=COLAB)
     else:
         python = prepare("lab", "test", *(["cpu"] if options.cpu else []))
-    command = [python, "-m", "pytest", "-rs"]
+    command = [python, "-m", "pytest", "-rsR"]
     if options.k:
         command += ["-k", options.k]
     if options.fast:
@@ -374,7 +374,7 @@ def classic(colab_python):
             "environment of the browser tests. Run `python3 kit.py test` once first."
         )
         return 0
-    command = [python_of(VENV), "-m", "pytest", "-rs"]
+    command = [python_of(VENV), "-m", "pytest", "-rsR"]
     command += ["tests/browser/test_classic_front_end.py"]
     env = {**os.environ, "LLMKIT_COLAB_PYTHON": str(colab_python)}
     return subprocess.call([str(part) for part in command], cwd=ROOT, env=env)
