@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from llmkit.runtime import write_atomically
+from llmkit.training.weights import check_config, config_of, own_weights
 
 
 def save_state(
@@ -35,12 +35,12 @@ def save_state(
     """
     from safetensors.torch import save_file
 
-    tensors = {f"model.{k}": v for k, v in _unshared(model).items()}
+    tensors = {f"model.{k}": v for k, v in own_weights(model).items()}
     tensors["random.global"] = torch.get_rng_state()
     if generator is not None:
         tensors["random.generator"] = generator.get_state()
     optimizers = _as_list(optimizer)
-    notes: dict = {"step": step, "config": _config(model), "optimizers": []}
+    notes: dict = {"step": step, "config": config_of(model), "optimizers": []}
     for i, each in enumerate(optimizers):
         full = each.state_dict()
         numbers: dict = {}
@@ -90,7 +90,7 @@ def load_state(
         )
     notes, optimizers = json.loads(header["llmkit"]), _as_list(optimizer)
     _check_same(notes, model, optimizers, path)
-    for name, weight in _unshared(model).items():
+    for name, weight in own_weights(model).items():
         weight.copy_(tensors[f"model.{name}"])
     for i, (each, saved) in enumerate(
         zip(optimizers, notes["optimizers"], strict=True)
@@ -111,29 +111,8 @@ def _as_list(optimizer) -> list[torch.optim.Optimizer]:
     return [optimizer] if hasattr(optimizer, "step") else list(optimizer)
 
 
-def _config(model: nn.Module) -> dict | None:
-    config = getattr(model, "config", None)
-    return None if config is None else asdict(config)
-
-
-def _unshared(model: nn.Module) -> dict[str, Tensor]:
-    """Return the weights, each once even where two names share it."""
-    names = {name for name, _ in model.named_parameters()}
-    names |= {name for name, _ in model.named_buffers()}
-    return {k: v for k, v in model.state_dict().items() if k in names}
-
-
 def _check_same(notes: dict, model: nn.Module, optimizers: list, path) -> None:
-    here = json.loads(json.dumps(_config(model)))
-    if notes["config"] != here:
-        saved = notes["config"] or {}
-        here = here or {}
-        other = ", ".join(
-            f"{k}={saved.get(k)!r} there and {here.get(k)!r} here"
-            for k in {**saved, **here}
-            if saved.get(k) != here.get(k)
-        )
-        raise ValueError(f"{path} was saved from another configuration: {other}")
+    check_config(notes["config"], model, str(path))
     if len(optimizers) != len(notes["optimizers"]):
         raise ValueError(
             f"{path} holds {len(notes['optimizers'])} optimisers; got {len(optimizers)}"
