@@ -66,6 +66,33 @@ def pick_device(name: str | None = None):
     return torch.device(name)
 
 
+def has_bf16(device=None) -> bool:
+    """Tell whether a device multiplies in bfloat16 by itself, which is fast.
+
+    Elsewhere PyTorch computes the same numbers in several steps: right, but slower
+    than float32.
+
+    Args:
+        device: a `torch.device` or its name; None: the CPU.
+
+    Returns:
+        What the device says of itself; False if it cannot be asked.
+    """
+    import torch
+
+    kind = torch.device("cpu" if device is None else device).type
+    if kind == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    if kind != "cpu":
+        return False
+    if hasattr(torch.cpu, "get_capabilities"):
+        can = torch.cpu.get_capabilities()
+        return any(can.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    # before PyTorch 2.12 only the names with an underscore could be asked
+    ask = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)
+    return bool(ask())
+
+
 def is_fast() -> bool:
     """Tell whether the environment variable LLMKIT_FAST asks for short runs."""
     return os.environ.get("LLMKIT_FAST", "") not in ("", "0")

@@ -1,9 +1,18 @@
 """Learn: batches, optimisers, schedules, one loop, and states to go on from."""
 
 from llmkit.training.batches import ordered_windows, random_windows
+from llmkit.training.gradients import clip_gradients
 from llmkit.training.loop import Step, evaluate, train
-from llmkit.training.optimizers import Muon, adamw, muon
-from llmkit.training.schedules import constant, warmup_cosine
+from llmkit.training.muon import Muon, muon, orthogonalize
+from llmkit.training.optimizers import SGD, Adam, AdamW, adamw
+from llmkit.training.processes import my_rows
+from llmkit.training.schedules import (
+    constant,
+    trapezoid,
+    warmup_constant,
+    warmup_cosine,
+    warmup_linear,
+)
 from llmkit.training.snapshots import (
     Snapshot,
     load_snapshots,
@@ -12,23 +21,36 @@ from llmkit.training.snapshots import (
     take_snapshot,
 )
 from llmkit.training.state import load_state, save_state
+from llmkit.training.watching import every, stop_early, together
 
 __all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
     "Muon",
     "Snapshot",
     "Step",
     "adamw",
+    "clip_gradients",
     "constant",
     "evaluate",
+    "every",
     "load_snapshots",
     "load_state",
     "muon",
+    "my_rows",
     "ordered_windows",
+    "orthogonalize",
     "random_windows",
     "save_snapshots",
     "save_state",
     "snapshot_steps",
+    "stop_early",
     "take_snapshot",
+    "together",
     "train",
+    "trapezoid",
+    "warmup_constant",
     "warmup_cosine",
+    "warmup_linear",
 ]

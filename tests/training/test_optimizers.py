@@ -1,16 +1,84 @@
-"""Optimisers: AdamW's groups, Muon judged by the singular value decomposition."""
+"""Optimisers, judged by PyTorch's own; Muon by the singular value decomposition."""
+
+import copy
 
 import pytest
 import torch
 
 from llmkit.models import GPT, GPTConfig
-from llmkit.training import Muon, adamw, muon
-from llmkit.training.optimizers import orthogonalize
+from llmkit.training import SGD, Adam, AdamW, Muon, adamw, muon, orthogonalize
 
 
 @pytest.fixture
 def model():
     return GPT(GPTConfig(vocab_size=13, context_length=6, d_model=8, n_layers=2))
+
+
+RULES = [
+    (SGD, torch.optim.SGD, {}),
+    (SGD, torch.optim.SGD, {"momentum": 0.9}),
+    (SGD, torch.optim.SGD, {"momentum": 0.9, "weight_decay": 0.1}),
+    (SGD, torch.optim.SGD, {"momentum": 0.8, "nesterov": True}),
+    (Adam, torch.optim.Adam, {}),
+    (Adam, torch.optim.Adam, {"betas": (0.7, 0.95), "weight_decay": 0.1}),
+    (Adam, torch.optim.Adam, {"eps": 0.1}),
+    (AdamW, torch.optim.AdamW, {}),
+    (AdamW, torch.optim.AdamW, {"betas": (0.9, 0.95), "weight_decay": 0.3}),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "settings"), RULES)
+def test_equals_pytorch_over_many_steps(ours, theirs, settings):
+    def run(rule):
+        g = torch.Generator().manual_seed(2)
+        w = torch.nn.Parameter(torch.randn(3, 5, generator=g, dtype=torch.float64))
+        idle = torch.nn.Parameter(torch.ones(2, dtype=torch.float64))
+        optimizer = rule([w, idle], lr=0.05, **settings)
+        places = []
+        for step in range(200):
+            optimizer.param_groups[0]["lr"] = 0.05 / (1 + step / 50)
+            x = torch.randn(7, 3, generator=g, dtype=torch.float64)
+            optimizer.zero_grad()
+            (x @ w).cos().sum().backward()
+            optimizer.step()
+            places.append(w.detach().clone())
+        assert torch.equal(idle, torch.ones_like(idle))  # it never had a gradient
+        return torch.stack(places)
+
+    torch.testing.assert_close(run(ours), run(theirs), rtol=1e-9, atol=1e-11)
+
+
+def test_adamw_made_for_a_model_computes_what_is_written_out(model):
+    model.double()  # in float32 a gradient of 0 is noise, which Adam makes large
+    twin = copy.deepcopy(model)
+    fast = adamw(model, lr=0.01, weight_decay=0.3)
+    groups = [
+        {"params": [p for p in twin.parameters() if p.dim() >= 2], "weight_decay": 0.3},
+        {"params": [p for p in twin.parameters() if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    slow = AdamW(groups, lr=0.01, betas=(0.9, 0.95))
+    ids = torch.randint(13, (3, 6), generator=torch.Generator().manual_seed(1))
+    for each, optimizer in ((model, fast), (twin, slow)):
+        for _ in range(30):
+            optimizer.zero_grad()
+            each(ids).logits.logsumexp(-1).sum().backward()
+            optimizer.step()
+    for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_the_written_rules_step_by_what_the_closure_returns():
+    w = torch.nn.Parameter(torch.tensor([1.0]))
+    optimizer = SGD([w], lr=0.5)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (w**2).sum()
+        loss.backward()
+        return loss
+
+    assert optimizer.step(closure) == 1
+    assert w.item() == pytest.approx(0.0)
 
 
 def test_adamw_decays_matrices_only_and_every_weight_once(model):
@@ -92,5 +160,10 @@ def test_muon_decay():
 def test_messages(model):
     with pytest.raises(ValueError, match=r"matrices only; got a shape of \(3,\)"):
         Muon([torch.nn.Parameter(torch.zeros(3))], lr=0.1)
-    with pytest.raises(ValueError, match="lr must be a number above 0; got 0"):
-        adamw(model, lr=0)
+    for rule in (SGD, Adam, AdamW, lambda params, lr: adamw(model, lr)):
+        with pytest.raises(ValueError, match="lr must be a number above 0; got 0"):
+            rule([torch.nn.Parameter(torch.zeros(3))], lr=0)
+    with pytest.raises(ValueError, match="nesterov needs momentum above 0"):
+        SGD([torch.nn.Parameter(torch.zeros(3))], lr=0.1, nesterov=True)
+    with pytest.raises(ValueError, match="betas must lie between"):
+        Adam([torch.nn.Parameter(torch.zeros(3))], lr=0.1, betas=(0.9, 1.5))
