@@ -73,6 +73,41 @@ class WordPieceTokenizer(Tokenizer):
         self._cache: dict[str, tuple[tuple[int, int, int], ...]] = {}
 
     @classmethod
+    def of_words(
+        cls,
+        words: Iterable[str],
+        special_tokens: Iterable[str] = BERT_SPECIALS,
+        **options,
+    ) -> WordPieceTokenizer:
+        """Make a tokenizer for a small world in which every word is known.
+
+        Args:
+            words: all words and marks, each once; each becomes one token, and every
+                other word the unknown token.
+            special_tokens: they get the first ids; the unknown token is among them.
+            **options: `lowercase`, `template`, … as in the constructor.
+
+        Returns:
+            The tokenizer.
+
+        Raises:
+            ValueError: a word would be changed or cut before it is looked up.
+        """
+        special_tokens = tuple(special_tokens)
+        vocab = {token: i for i, token in enumerate(special_tokens)}
+        for word in words:
+            vocab.setdefault(word, len(vocab))
+        made = cls(vocab, special_tokens=special_tokens, **options)
+        for word in list(vocab)[len(special_tokens) :]:
+            if made.words(word) != [word]:
+                raise ValueError(
+                    "words must be whole words as the normaliser leaves them; got "
+                    f"{word!r}, which becomes {made.words(word)}. lowercase=False "
+                    "keeps capitals"
+                )
+        return made
+
+    @classmethod
     def train(
         cls,
         texts: str | Iterable[str],

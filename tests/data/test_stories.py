@@ -19,8 +19,10 @@ from llmkit.data.stories import (
     summary,
     tell,
     to_chinese,
+    vocabulary,
 )
 from llmkit.data.stories.world import PEOPLE, PLACES
+from llmkit.tokenizers import WordPieceTokenizer
 
 
 class Script(Chooser):
@@ -115,6 +117,19 @@ def test_the_text_says_what_the_world_is():
                 last = who
         assert place == story.end.people
         assert thing == story.end.things
+
+
+def test_vocabulary_is_every_word_that_can_be_said():
+    said = {word for story in stories(3000, seed=9) for word in story.words}
+    assert set(vocabulary()) == said
+    assert len(vocabulary()) == len(said)
+
+
+def test_a_word_is_one_token():
+    tokenizer = WordPieceTokenizer.of_words(vocabulary(), lowercase=False)
+    for story in stories(100, seed=4):
+        ids = tokenizer.encode(story.text)
+        assert [tokenizer.id_to_token(i) for i in ids] == story.words
 
 
 def test_same_seed_same_story_and_other_seed_another():

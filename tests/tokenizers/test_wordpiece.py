@@ -123,3 +123,17 @@ def test_errors():
         WordPieceTokenizer({"a": 0})
     with pytest.raises(ValueError, match=r"vocab_size must be at least 9.*got 5"):
         WordPieceTokenizer.train("ab c", 5)
+
+
+def test_a_tokenizer_of_whole_words(tmp_path):
+    tokenizer = WordPieceTokenizer.of_words(["Anna", "anna", "."], lowercase=False)
+    assert tokenizer.vocab_size == 5 + 3
+    assert tokenizer.encode("Anna anna.Ann") == [5, 6, 7, tokenizer.unk_id]
+    assert tokenizer.decode([5, 6, 7]) == "Anna anna."
+    tokenizer.save(tmp_path)
+    theirs = hf.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert_same(tokenizer("anna. Anna Ann", "."), theirs.encode("anna. Anna Ann", "."))
+    with pytest.raises(ValueError, match=r"got 'Anna', which becomes \['anna'\]"):
+        WordPieceTokenizer.of_words(["Anna"])
+    with pytest.raises(ValueError, match=r"got 'in the', which becomes"):
+        WordPieceTokenizer.of_words(["in the"])

@@ -8,7 +8,13 @@ model can pass. Home notebook: 07_pretraining_gpt.
 from llmkit.data.stories.chinese import to_chinese
 from llmkit.data.stories.choices import Chooser
 from llmkit.data.stories.questions import questions, sentence_pair, summary
-from llmkit.data.stories.teller import Story, entropy_rate, stories, tell
+from llmkit.data.stories.teller import (
+    Story,
+    entropy_rate,
+    stories,
+    tell,
+    vocabulary,
+)
 from llmkit.data.stories.world import Event, World
 
 __all__ = [
@@ -23,4 +29,5 @@ __all__ = [
     "summary",
     "tell",
     "to_chinese",
+    "vocabulary",
 ]

@@ -114,6 +114,16 @@ def stories(n: int, seed: int = 0, **sizes) -> Iterator[Story]:
         yield tell(chooser, **sizes)
 
 
+def vocabulary() -> list[str]:
+    """Return every word and mark that a story can hold, each once.
+
+    With these as tokens a word is a token, so that the bits of a word are the bits of
+    a token. "The" and "the" are two words.
+    """
+    fixed = "the . was in There a He She went to took dropped gave wanted happy The end"
+    return [*PEOPLE, *PLACES, *THINGS, *COLOURS, *MOODS, *fixed.split()]
+
+
 def entropy_rate(found: list[Story], n_tokens: int) -> tuple[float, float, float]:
     """Return the least loss that any model can have on these stories.
 
