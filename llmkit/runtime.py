@@ -88,7 +88,7 @@ def has_bf16(device=None) -> bool:
     if hasattr(torch.cpu, "get_capabilities"):
         can = torch.cpu.get_capabilities()
         return any(can.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    # before PyTorch 2.12 only the names with an underscore could be asked
+    # an older PyTorch can only be asked by a name with an underscore
     ask = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)
     return bool(ask())
 

@@ -94,6 +94,25 @@ def test_evaluate_weighs_rows_and_leaves_the_mode(model, text):
     assert not model.training
 
 
+@pytest.mark.parametrize("accumulate", [2, 3])
+def test_several_small_batches_make_the_step_of_a_large_one(model, text, accumulate):
+    model.double()
+    twin = copy.deepcopy(model)
+    whole_batches = random_windows(text, T, 6, torch.Generator().manual_seed(3))
+    large = [next(whole_batches) for _ in range(4)]
+    small = [
+        tuple(part[i::accumulate] for part in batch)
+        for batch in large
+        for i in range(accumulate)
+    ]
+    whole = train(model, large, adamw(model, 0.01), steps=4)
+    parts = train(twin, small, adamw(twin, 0.01), steps=4, accumulate=accumulate)
+    for a, b in zip(whole, parts, strict=True):
+        assert (a.loss, a.grad_norm) == pytest.approx((b.loss, b.grad_norm), rel=1e-12)
+    for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
 def test_bf16_learns_too(model, text):
     history = train(model, batches(text), adamw(model, 0.01), steps=60, bf16=True)
     assert history[-1].loss < history[0].loss / 2
@@ -113,3 +132,27 @@ def test_messages(model, text):
         )
     with pytest.raises(ValueError, match="at least one batch"):
         evaluate(model, [])
+    with pytest.raises(ValueError, match="ran out after 1 steps"):
+        train(
+            model,
+            [next(batches(text))] * 3,
+            adamw(model, 0.01),
+            steps=2,
+            accumulate=2,
+        )
+    with pytest.raises(ValueError, match="accumulate must be a whole number"):
+        train(model, batches(text), adamw(model, 0.01), steps=2, accumulate=0)
+
+
+def test_a_loss_that_is_no_number_leaves_the_weights_alone(model, text):
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(FloatingPointError, match="step 0"):
+        train(
+            model,
+            batches(text),
+            adamw(model, 0.01),
+            steps=1,
+            loss=lambda model, batch: model(batch[0]).logits.sum() * float("inf"),
+        )
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, before[name]), name
