@@ -2,6 +2,7 @@
 
 from llmkit.data.corpus import load_corpus
 from llmkit.data.documents import Document
+from llmkit.data.pairs import Pair, sentence_pairs, split_sentences
 from llmkit.data.pydocs import load_pydocs
 from llmkit.data.sentences import Language, load_languages, load_sentences
 from llmkit.data.shipped import datasheet, load_shipped, shipped_names
@@ -12,6 +13,7 @@ __all__ = [
     "TOPICS",
     "Document",
     "Language",
+    "Pair",
     "datasheet",
     "load_corpus",
     "load_languages",
@@ -20,5 +22,7 @@ __all__ = [
     "load_shipped",
     "load_task",
     "load_topics",
+    "sentence_pairs",
     "shipped_names",
+    "split_sentences",
 ]

@@ -1,8 +1,23 @@
 """Learn: batches, optimisers, schedules, one loop, and states to go on from."""
 
 from llmkit.training.batches import ordered_windows, random_windows
+from llmkit.training.bert import (
+    PretrainingScores,
+    masked_words_loss,
+    pretraining_loss,
+    score_pretraining,
+)
 from llmkit.training.gradients import clip_gradients
 from llmkit.training.loop import Step, evaluate, train
+from llmkit.training.masking import (
+    IGNORED,
+    EncodedPairs,
+    MaskedBatch,
+    Masking,
+    mask_tokens,
+    masked_batches,
+    ordered_batches,
+)
 from llmkit.training.muon import Muon, muon, orthogonalize
 from llmkit.training.optimizers import SGD, Adam, AdamW, adamw
 from llmkit.training.processes import my_rows
@@ -24,10 +39,15 @@ from llmkit.training.state import load_state, save_state
 from llmkit.training.watching import every, stop_early, together
 
 __all__ = [
+    "IGNORED",
     "SGD",
     "Adam",
     "AdamW",
+    "EncodedPairs",
+    "MaskedBatch",
+    "Masking",
     "Muon",
+    "PretrainingScores",
     "Snapshot",
     "Step",
     "adamw",
@@ -37,13 +57,19 @@ __all__ = [
     "every",
     "load_snapshots",
     "load_state",
+    "mask_tokens",
+    "masked_batches",
+    "masked_words_loss",
     "muon",
     "my_rows",
+    "ordered_batches",
     "ordered_windows",
     "orthogonalize",
+    "pretraining_loss",
     "random_windows",
     "save_snapshots",
     "save_state",
+    "score_pretraining",
     "snapshot_steps",
     "stop_early",
     "take_snapshot",
