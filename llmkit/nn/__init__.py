@@ -19,6 +19,7 @@ from llmkit.nn.feed_forward import (
     relu_squared,
     silu,
 )
+from llmkit.nn.locks import TurnLock, model_lock
 from llmkit.nn.masks import causal_mask, padding_mask, sliding_window_mask
 from llmkit.nn.modes import evaluating
 from llmkit.nn.norms import LayerNorm, RMSNorm
@@ -41,6 +42,7 @@ __all__ = [
     "MultiHeadAttention",
     "RMSNorm",
     "SwiGLU",
+    "TurnLock",
     "alibi_bias",
     "apply_rotary",
     "attention",
@@ -49,6 +51,7 @@ __all__ = [
     "gelu",
     "gelu_tanh",
     "merge_heads",
+    "model_lock",
     "padding_mask",
     "relu",
     "relu_squared",

@@ -7,28 +7,13 @@ each model keeps two runs from meeting in its hooks and settings.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
 
-from llmkit.nn import evaluating
-
-_LOCKS: WeakKeyDictionary[nn.Module, threading.RLock] = WeakKeyDictionary()
-_NEW_LOCK = threading.Lock()
-
-
-def model_lock(model: nn.Module) -> threading.RLock:
-    """Return the lock of a model; the same thread may take it twice.
-
-    Args:
-        model: any module.
-    """
-    with _NEW_LOCK:
-        return _LOCKS.setdefault(model, threading.RLock())
+from llmkit.nn import evaluating, model_lock
 
 
 @contextmanager
