@@ -7,6 +7,7 @@ model can pass. Home notebook: 07_pretraining_gpt.
 
 from llmkit.data.stories.chinese import to_chinese
 from llmkit.data.stories.choices import Chooser
+from llmkit.data.stories.judge import Verdict, judge
 from llmkit.data.stories.questions import questions, sentence_pair, summary
 from llmkit.data.stories.teller import (
     Story,
@@ -21,8 +22,10 @@ __all__ = [
     "Chooser",
     "Event",
     "Story",
+    "Verdict",
     "World",
     "entropy_rate",
+    "judge",
     "questions",
     "sentence_pair",
     "stories",
