@@ -16,7 +16,7 @@ PACKAGE = ROOT / "llmkit"
 FLOORS = [
     {"checks", "runtime", "show"},
     {"tokenizers", "nn", "losses", "metrics", "data", "viz"},
-    {"models"},
+    {"models", "detectors"},
     {"decoding", "training", "hub", "trace"},
     {"explore", "tasks", "serving", "training.recipes"},
     {"course"},
