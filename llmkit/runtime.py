@@ -6,6 +6,7 @@ in their set-up cell; package code never does.
 
 from __future__ import annotations
 
+import glob
 import os
 import random
 import sys
@@ -164,6 +165,7 @@ def write_atomically(path: Path | str, write: Callable[[Path], None]) -> None:
         write: writes the whole content to the path that it is given.
     """
     path = Path(path)
+    _remove_drafts_of_the_dead(path)
     writer = f"{os.getpid()}-{threading.get_ident()}"
     draft = path.with_name(f".{path.name}.{writer}.draft")
     try:
@@ -186,11 +188,26 @@ def write_atomically(path: Path | str, write: Callable[[Path], None]) -> None:
             os.close(folder)
 
 
+def _remove_drafts_of_the_dead(path: Path) -> None:
+    """Remove what processes that were killed while writing this file left behind."""
+    if os.name != "posix":
+        return  # elsewhere, to ask for a process by its number may end it
+    for draft in path.parent.glob(f".{glob.escape(path.name)}.*-*.draft"):
+        number = draft.name[len(path.name) + 2 :].split("-")[0]
+        try:
+            os.kill(int(number), 0)  # signal 0 only asks whether it is there
+        except ProcessLookupError:
+            draft.unlink(missing_ok=True)
+        except (PermissionError, ValueError):
+            pass
+
+
 def progress(items: Iterable, label: str, total: int | None = None) -> Iterator:
     """Yield the items, and show how far it is once two seconds have passed.
 
     One line on standard error is rewritten about twice a second; short work shows
-    nothing at all.
+    nothing at all, nor does work in a background thread: a notebook would print it
+    below whichever cell is running.
 
     Args:
         items: what to go through.
@@ -204,10 +221,11 @@ def progress(items: Iterable, label: str, total: int | None = None) -> Iterator:
         total = len(items)
     start = shown = time.monotonic()
     wrote, how = False, "stopped after"
+    front = threading.current_thread() is threading.main_thread()
     try:
         for done, item in enumerate(items):
             now = time.monotonic()
-            if now - start > 2 and now - shown > 0.5:
+            if front and now - start > 2 and now - shown > 0.5:
                 left = (
                     f", {(now - start) / max(done, 1) * (total - done):.0f} s left"
                     if total

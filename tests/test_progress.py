@@ -1,6 +1,7 @@
 """The line of progress: silent for short work, always finished."""
 
 import itertools
+import threading
 
 import pytest
 
@@ -34,3 +35,12 @@ def test_leaving_early_ends_the_line_too(slow, capsys):
     said = capsys.readouterr().err
     assert said.endswith("\n")
     assert "reading: stopped after" in said
+
+
+def test_a_background_thread_shows_nothing(slow, capsys):
+    got = []
+    thread = threading.Thread(target=lambda: got.extend(runtime.progress("abc", "x")))
+    thread.start()
+    thread.join()
+    assert got == ["a", "b", "c"]
+    assert capsys.readouterr().err == ""

@@ -21,6 +21,7 @@ from llmkit.training.masking import (
 from llmkit.training.muon import Muon, muon, orthogonalize
 from llmkit.training.optimizers import SGD, Adam, AdamW, adamw
 from llmkit.training.processes import my_rows
+from llmkit.training.run import Run
 from llmkit.training.schedules import (
     constant,
     trapezoid,
@@ -48,6 +49,7 @@ __all__ = [
     "Masking",
     "Muon",
     "PretrainingScores",
+    "Run",
     "Snapshot",
     "Step",
     "adamw",
