@@ -1,7 +1,10 @@
 """Stop a run and go on later, bit for bit on the CPU.
 
 Everything lies in one safetensors file, so that a save is there or is not; nothing is
-unpickled. Home notebook: 07_pretraining_gpt.
+unpickled. A schedule is a function of the step, so the step stands for it; a source of
+data stands where its generator stands, or `step` batches from its beginning. In several
+processes the first one writes, and the chance of dropout goes on from its state in all.
+Home notebook: 07_pretraining_gpt.
 """
 
 from __future__ import annotations
@@ -12,8 +15,15 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from llmkit.runtime import write_atomically
+from llmkit.training.processes import process_and_count
+from llmkit.training.randomness import (
+    Generator,
+    set_random_state,
+    take_random_state,
+)
 from llmkit.training.weights import check_config, config_of, own_weights
 
 
@@ -22,7 +32,8 @@ def save_state(
     model: nn.Module,
     optimizer: torch.optim.Optimizer | Sequence[torch.optim.Optimizer],
     step: int,
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
+    settings: dict | None = None,
 ) -> None:
     """Write weights, optimisers, step and random state.
 
@@ -31,26 +42,29 @@ def save_state(
         model: its weights, and its `config` if it has one.
         optimizer: one, or several.
         step: how many steps were taken.
-        generator: the one that draws the batches, if it is not the global one.
+        generator: the one that draws the batches, if it is not a global one.
+        settings: what else must be the same when the run goes on, such as
+            `{"steps": 500, "batch_size": 16}`; JSON must be able to hold it.
     """
     from safetensors.torch import save_file
 
+    if process_and_count()[0]:
+        return
+    model, optimizers = _bare(model), _as_list(optimizer)
     tensors = {f"model.{k}": v for k, v in own_weights(model).items()}
-    tensors["random.global"] = torch.get_rng_state()
-    if generator is not None:
-        tensors["random.generator"] = generator.get_state()
-    optimizers = _as_list(optimizer)
-    notes: dict = {"step": step, "config": config_of(model), "optimizers": []}
+    chance, chance_notes = take_random_state(generator)
+    tensors |= {f"random.{k}": v for k, v in chance.items()}
+    notes: dict = {
+        "step": step,
+        "config": config_of(model),
+        "settings": settings,
+        "random": chance_notes,
+        "optimizers": [],
+    }
     for i, each in enumerate(optimizers):
-        full = each.state_dict()
-        numbers: dict = {}
-        for index, values in full["state"].items():
-            for key, value in values.items():
-                if isinstance(value, Tensor):
-                    tensors[f"optimizer.{i}.{index}.{key}"] = value
-                else:
-                    numbers.setdefault(str(index), {})[key] = value
-        notes["optimizers"].append({"groups": full["param_groups"], "numbers": numbers})
+        of_weights, saved = _take_optimizer(each)
+        tensors |= {f"optimizer.{i}.{k}": v for k, v in of_weights.items()}
+        notes["optimizers"].append(saved)
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     header = {"llmkit": json.dumps(notes)}
     write_atomically(path, lambda draft: save_file(tensors, str(draft), header))
@@ -61,7 +75,8 @@ def load_state(
     path: Path | str,
     model: nn.Module,
     optimizer: torch.optim.Optimizer | Sequence[torch.optim.Optimizer],
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
+    settings: dict | None = None,
 ) -> int:
     """Bring model, optimisers and random state back to where `save_state` left them.
 
@@ -70,12 +85,14 @@ def load_state(
         model: of the same configuration.
         optimizer: made in the same way as the saved one, or several.
         generator: the one that draws the batches.
+        settings: the same as were given to `save_state`.
 
     Returns:
         How many steps were taken: the `first_step` of `train`.
 
     Raises:
-        ValueError: it was saved from another configuration or by something else.
+        ValueError: it was saved from another configuration or by something else; the
+            model is left as it is.
     """
     from safetensors import safe_open
 
@@ -84,36 +101,82 @@ def load_state(
         if "llmkit" not in header:
             raise ValueError(f"{path} holds no state of a run; was it `save_state`d?")
         tensors = {name: file.get_tensor(name) for name in file.keys()}
+    model, optimizers = _bare(model), _as_list(optimizer)
+    notes = json.loads(header["llmkit"])
+    check_config(notes["config"], model, str(path))
+    _check_same(notes, optimizers, settings, path)
     if generator is not None and "random.generator" not in tensors:
         raise ValueError(
             f"{path} holds no generator: it was saved without one. Leave generator out"
         )
-    notes, optimizers = json.loads(header["llmkit"]), _as_list(optimizer)
-    _check_same(notes, model, optimizers, path)
+    set_random_state(_below(tensors, "random"), notes["random"], generator)
     for name, weight in own_weights(model).items():
         weight.copy_(tensors[f"model.{name}"])
     for i, (each, saved) in enumerate(
         zip(optimizers, notes["optimizers"], strict=True)
     ):
-        state = {int(k): dict(v) for k, v in saved["numbers"].items()}
-        for name, value in tensors.items():
-            if name.startswith(f"optimizer.{i}."):
-                _, _, index, key = name.split(".", 3)
-                state.setdefault(int(index), {})[key] = value
-        each.load_state_dict({"state": state, "param_groups": saved["groups"]})
-    if generator is not None:
-        generator.set_state(tensors["random.generator"])
-    torch.set_rng_state(tensors["random.global"])
+        _set_optimizer(each, _below(tensors, f"optimizer.{i}"), saved)
     return notes["step"]
+
+
+def _take_optimizer(optimizer) -> tuple[dict[str, Tensor], dict]:
+    """Return the tensors of an optimiser by name, and the rest for JSON."""
+    full, tensors, numbers = optimizer.state_dict(), {}, {}
+    for index, values in full["state"].items():
+        for key, value in values.items():
+            if isinstance(value, Tensor):
+                tensors[f"{index}.{key}"] = value
+            else:
+                numbers.setdefault(str(index), {})[key] = value
+    groups = full["param_groups"]
+    return tensors, {"kind": _kind(optimizer), "groups": groups, "numbers": numbers}
+
+
+def _set_optimizer(optimizer, tensors: dict[str, Tensor], saved: dict) -> None:
+    state = {int(k): dict(v) for k, v in saved["numbers"].items()}
+    for name, value in tensors.items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict({"state": state, "param_groups": saved["groups"]})
 
 
 def _as_list(optimizer) -> list[torch.optim.Optimizer]:
     return [optimizer] if hasattr(optimizer, "step") else list(optimizer)
 
 
-def _check_same(notes: dict, model: nn.Module, optimizers: list, path) -> None:
-    check_config(notes["config"], model, str(path))
-    if len(optimizers) != len(notes["optimizers"]):
-        raise ValueError(
-            f"{path} holds {len(notes['optimizers'])} optimisers; got {len(optimizers)}"
+def _bare(model: nn.Module) -> nn.Module:
+    return model.module if isinstance(model, DistributedDataParallel) else model
+
+
+def _kind(optimizer) -> str:
+    # accelerate wraps an optimiser in one of its own
+    return type(getattr(optimizer, "optimizer", optimizer)).__name__
+
+
+def _below(tensors: dict[str, Tensor], head: str) -> dict[str, Tensor]:
+    first = f"{head}."
+    return {k[len(first) :]: v for k, v in tensors.items() if k.startswith(first)}
+
+
+def _check_same(notes: dict, optimizers: list, settings: dict | None, path) -> None:
+    """Refuse other optimisers, or another run."""
+    there = [(o["kind"], _sizes(o["groups"])) for o in notes["optimizers"]]
+    here = [(_kind(o), _sizes(o.state_dict()["param_groups"])) for o in optimizers]
+    if there != here:
+        told = [
+            ", ".join(f"{kind} of {'+'.join(map(str, n))} weights" for kind, n in each)
+            for each in (there, here)
+        ]
+        raise ValueError(f"{path} holds the optimisers {told[0]}; got {told[1]}")
+    then, now = notes["settings"] or {}, json.loads(json.dumps(settings)) or {}
+    if then != now:
+        other = ", ".join(
+            f"{k}={then.get(k)!r} there and {now.get(k)!r} here"
+            for k in {**then, **now}
+            if then.get(k) != now.get(k)
         )
+        raise ValueError(f"{path} was saved from a run with other settings: {other}")
+
+
+def _sizes(groups: list[dict]) -> list[int]:
+    return [len(group["params"]) for group in groups]

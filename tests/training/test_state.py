@@ -1,5 +1,10 @@
 """A run that was stopped and went on equals one that was not."""
 
+import random
+import signal
+from itertools import islice
+
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -9,11 +14,13 @@ from llmkit.training import (
     adamw,
     load_state,
     muon,
+    ordered_windows,
     random_windows,
     save_state,
     train,
     warmup_cosine,
 )
+from tests.training import killed_run
 
 SIZES = {"vocab_size": 11, "context_length": 6, "d_model": 8, "n_heads": 2}
 
@@ -55,9 +62,75 @@ def test_another_configuration_is_refused(tmp_path):
     other, optimizer, *_ = make("adamw", 0, n_layers=3)
     with pytest.raises(ValueError, match="n_layers=2 there and 3 here"):
         load_state(path, other, optimizer)
-    same, *_ = make("adamw", 0)
-    with pytest.raises(ValueError, match="holds 1 optimisers; got 2"):
+    same, *_ = make("adamw", 5)
+    before = same.lm_head.weight.detach().clone()
+    with pytest.raises(
+        ValueError, match=r"the optimisers AdamW of.*; got Muon of 12 w"
+    ):
         load_state(path, same, muon(same, 0.1, 0.1))
+    with pytest.raises(ValueError, match=r"AdamW of 14\+22 weights; got SGD of 36 w"):
+        load_state(path, same, torch.optim.SGD(same.parameters(), lr=0.1))
+    assert torch.equal(before, same.lm_head.weight)
+
+
+def test_other_settings_are_refused(tmp_path):
+    model, optimizer, *_ = make("adamw", 0)
+    path = tmp_path / "run.safetensors"
+    save_state(path, model, optimizer, 3, settings={"steps": 9, "rates": (1, 2)})
+    assert load_state(path, model, optimizer, settings={"steps": 9, "rates": (1, 2)})
+    with pytest.raises(ValueError, match=r"other settings: steps=9 there and 10 here$"):
+        load_state(path, model, optimizer, settings={"steps": 10, "rates": (1, 2)})
+    with pytest.raises(ValueError, match="steps=9 there and None here"):
+        load_state(path, model, optimizer)
+
+
+def test_every_source_of_chance_goes_on(tmp_path):
+    model, optimizer, *_ = make("adamw", 0)
+    path, own = tmp_path / "run.safetensors", random.Random(4)
+    for source in (random, own):
+        source.gauss(0, 1)  # which keeps a second number for the next call
+    np.random.standard_normal()
+    save_state(path, model, optimizer, 0, own)
+
+    def draw():
+        python = [source.gauss(0, 1) for source in (random, own)]
+        numpy = np.random.standard_normal(3).tolist()
+        return [*python, *numpy, *torch.rand(3).tolist(), own.random(), random.random()]
+
+    want = draw()
+    draw()
+    load_state(path, model, optimizer, own)
+    assert draw() == want
+    with pytest.raises(ValueError, match=r"state of a random\.Random; got a Generator"):
+        load_state(path, model, optimizer, torch.Generator())
+
+
+def test_an_ordered_source_is_taken_up_by_its_step(tmp_path):
+    text = torch.arange(400) % 11
+    whole, optimizer, *_ = make("muon", 0)
+    want = train(whole, ordered_windows(text, 6, 3), optimizer, steps=8)
+    first, optimizer, *_ = make("muon", 0)
+    train(first, ordered_windows(text, 6, 3), optimizer, steps=5)
+    save_state(tmp_path / "run.safetensors", first, optimizer, 5)
+    second, optimizer, *_ = make("muon", 1)
+    step = load_state(tmp_path / "run.safetensors", second, optimizer)
+    rest = islice(ordered_windows(text, 6, 3), step, None)
+    got = train(second, rest, optimizer, steps=8, first_step=step)
+    assert [s.loss for s in got] == [s.loss for s in want][5:]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_a_run_killed_at_any_moment_goes_on_bit_for_bit(tmp_path):
+    calm, wild = tmp_path / "calm", tmp_path / "wild"
+    for folder in (calm, wild):
+        folder.mkdir()
+    found = killed_run.disturb(wild, 28, list(killed_run.MOMENTS), seed=0)
+    assert [each["code"] for each in found] == [-signal.SIGKILL] * 3
+    assert all(each["steps"] > 0 for each in found)  # it went on, and not from nothing
+    # killed in a save, it leaves a draft; the next save clears away the last one's
+    assert [each["drafts"] for each in found[1:]] == [1, 1]
+    assert killed_run.finish(wild, 28) == killed_run.finish(calm, 28)
+    assert [path.name for path in wild.iterdir()] == [killed_run.STATE]
 
 
 def test_a_foreign_file_is_refused(tmp_path):
