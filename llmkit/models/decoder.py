@@ -16,16 +16,20 @@ def next_positions(
     Args:
         length: T, how many tokens are new.
         cache: what was computed before, or None.
-        attention_mask: bool or 0/1, (B, S), over old and new tokens, or None.
+        attention_mask: bool or 0/1, (B, S), over old and new tokens, or (B, T, S),
+            which says of each new token what it may see, or None.
         device: where the numbers are made.
 
     Returns:
         int64, (T,) without a mask, else (B, T). With padding on the left, each text
-        still begins at position 0.
+        still begins at position 0, and so does each text of a packed window.
     """
     before = cache.length if cache is not None else 0
     if attention_mask is None:
         return torch.arange(before, before + length, device=device)
+    if attention_mask.dim() == 3:
+        past = causal_mask(length, before + length, device)
+        return ((attention_mask.bool() & past).sum(dim=2) - 1).clamp(min=0)
     positions = attention_mask.long().cumsum(dim=1) - 1  # (B, S)
     return positions.clamp(min=0)[:, -length:]
 
@@ -42,7 +46,7 @@ def decoder_mask(
     Args:
         length: T, how many tokens are new.
         cache: what was computed before, or None.
-        attention_mask: bool or 0/1, (B, S), or None.
+        attention_mask: bool or 0/1, (B, S) or (B, T, S), or None.
         device: where the mask is made.
         window: how far back a token sees, itself included; None: all the way.
 
@@ -55,10 +59,10 @@ def decoder_mask(
     """
     before = cache.length if cache is not None else 0
     total = before + length
-    if attention_mask is not None and attention_mask.shape[1] != total:
+    if attention_mask is not None and attention_mask.shape[-1] != total:
         raise ValueError(
             f"attention_mask must cover all {total} tokens, {before} of them in the "
-            f"cache; got {attention_mask.shape[1]} columns"
+            f"cache; got {attention_mask.shape[-1]} columns"
         )
     if length == 1 and attention_mask is None and (window is None or window >= total):
         return None
@@ -66,6 +70,8 @@ def decoder_mask(
         mask = causal_mask(length, total, device)  # (T, S)
     else:
         mask = sliding_window_mask(length, total, window, device)
-    if attention_mask is not None:
+    if attention_mask is not None and attention_mask.dim() == 3:
+        mask = mask & attention_mask.bool()[:, None]  # (B, 1, T, S)
+    elif attention_mask is not None:
         mask = mask & padding_mask(attention_mask)  # (B, 1, T, S)
     return mask

@@ -115,7 +115,8 @@ class GPT(nn.Module):
         Args:
             ids: int64, (B, T); with a cache, only the new ones.
             attention_mask: bool or 0/1, (B, S) over old and new tokens; True marks a
-                real token. None: all are real.
+                real token. Or (B, T, S): what each new token may see, for several
+                texts in one row. None: all are real.
             cache: extended in place.
             output_attentions: whether to return the weights.
             output_hidden_states: whether to return the residual stream.

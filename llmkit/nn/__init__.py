@@ -20,7 +20,12 @@ from llmkit.nn.feed_forward import (
     silu,
 )
 from llmkit.nn.locks import TurnLock, model_lock
-from llmkit.nn.masks import causal_mask, padding_mask, sliding_window_mask
+from llmkit.nn.masks import (
+    causal_mask,
+    document_mask,
+    padding_mask,
+    sliding_window_mask,
+)
 from llmkit.nn.modes import evaluating
 from llmkit.nn.norms import LayerNorm, RMSNorm
 from llmkit.nn.positions import (
@@ -47,6 +52,7 @@ __all__ = [
     "apply_rotary",
     "attention",
     "causal_mask",
+    "document_mask",
     "evaluating",
     "gelu",
     "gelu_tanh",

@@ -76,3 +76,20 @@ def padding_mask(attention_mask: Tensor) -> Tensor:
     """
     check_shape("attention_mask", attention_mask, "B S")
     return attention_mask.bool()[:, None, None, :]
+
+
+def document_mask(segments: Tensor) -> Tensor:
+    """Let every position look only at the text it belongs to, in a packed row.
+
+    Args:
+        segments: int64, (B, T); positions of one text have the same number, padding
+            has 0.
+
+    Returns:
+        bool, (B, T, T); True means "may look". The future is not hidden by this mask.
+        Padding sees itself, for a softmax over nothing has no value.
+    """
+    check_shape("segments", segments, "B T")
+    same = segments[:, :, None] == segments[:, None, :]
+    itself = torch.eye(segments.shape[1], dtype=torch.bool, device=segments.device)
+    return same & (segments[:, None, :] > 0) | itself

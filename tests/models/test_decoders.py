@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from llmkit.models import GPT, GPTConfig, Llama, LlamaConfig
 from llmkit.models.gpt import count_parameters, shift_targets
+from llmkit.nn import document_mask
 
 V, T, D, H, L, B = 17, 9, 12, 6, 3, 2
 GPT_SIZES = {
@@ -258,3 +259,29 @@ def test_config_messages():
         GPTConfig(vocab_size=V, dropout=2.0)
     with pytest.raises(TypeError, match="positional"):
         GPTConfig(V)
+
+
+def test_texts_of_a_packed_row_are_read_as_if_alone(model):
+    texts = [torch.randint(V, (n,)) for n in (4, 6, 3)]
+    row = torch.cat([*texts, torch.zeros(2, dtype=torch.long)])[None]
+    segments = torch.tensor([[1] * 4 + [2] * 6 + [3] * 3 + [0] * 2])
+    packed = model(row, attention_mask=document_mask(segments)).logits[0]
+    begin = 0
+    for ids in texts:
+        alone = model(ids[None]).logits[0]
+        torch.testing.assert_close(packed[begin : begin + len(ids)], alone)
+        begin += len(ids)
+    # and without the mask they are not
+    joined = model(row).logits[0]
+    assert (joined[4:10] - packed[4:10]).abs().max() > 1e-3
+
+
+def test_a_mask_for_each_token_goes_on_with_a_cache(model):
+    ids = torch.randint(V, (2, 7))
+    segments = torch.tensor([[1, 1, 1, 2, 2, 2, 2], [1, 1, 2, 2, 2, 2, 2]])
+    mask = document_mask(segments)
+    full = model(ids, attention_mask=mask).logits
+    cache = model.new_cache()
+    first = model(ids[:, :5], attention_mask=mask[:, :5, :5], cache=cache).logits
+    rest = model(ids[:, 5:], attention_mask=mask[:, 5:], cache=cache).logits
+    torch.testing.assert_close(torch.cat([first, rest], dim=1), full)

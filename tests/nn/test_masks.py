@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmkit.nn import causal_mask, padding_mask, sliding_window_mask
+from llmkit.nn import causal_mask, document_mask, padding_mask, sliding_window_mask
 
 LENGTHS = st.tuples(st.integers(1, 8), st.integers(0, 6))
 
@@ -47,3 +47,15 @@ def test_messages():
         sliding_window_mask(4, window=0)
     with pytest.raises(ValueError, match=r"attention_mask must have 2 axes, \(B, S\)"):
         padding_mask(torch.ones(3))
+
+
+def test_documents_of_a_row_do_not_see_each_other():
+    segments = torch.tensor([[1, 1, 2, 2, 2, 0], [1, 2, 3, 0, 0, 0]])
+    mask = document_mask(segments)
+    for b in range(2):
+        for t in range(6):
+            for s in range(6):
+                same = segments[b, t] == segments[b, s] != 0
+                assert mask[b, t, s] == (same or t == s)
+    with pytest.raises(ValueError, match="segments"):
+        document_mask(segments[0])
