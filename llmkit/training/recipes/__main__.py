@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 
 from llmkit.runtime import project_root
-from llmkit.training.recipes import pydocs
+from llmkit.training.recipes import pydocs, stories_bert
 
 # each has `make(folder, steps=None, minutes=None)`
-RECIPES = {"pydocs": pydocs.make}
+RECIPES = {"pydocs": pydocs.make, "stories_bert": stories_bert.make}
 
 
 def main() -> None:
