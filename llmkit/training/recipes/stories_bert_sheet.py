@@ -31,9 +31,9 @@ comes from another story.
 of a busy machine: {steps} steps of {batch_size} pairs, masks drawn anew for each (15 %
 of the words; 80 % of those hidden, 10 % exchanged, 10 % left), both losses added up,
 Muon for the matrices of the blocks and AdamW for the rest, the rate warmed up and
-cooled to zero along a cosine. Nothing was chosen by looking at its answers. Another processor,
-another number of threads or another version of PyTorch gives slightly other weights.
-`log.json` holds the whole recipe and the curve.
+cooled to zero along a cosine. Nothing was chosen by looking at its answers. Another
+processor, another number of threads or another version of PyTorch gives slightly other
+weights. `log.json` holds the whole recipe and the curve.
 
 `snapshots.safetensors` holds {moments} moments of a smaller run, with {small_weights:,}
 weights ({small_layers} layers of width {small_width}, {small_steps} steps), for looking
