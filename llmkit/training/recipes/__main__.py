@@ -9,10 +9,14 @@ from pathlib import Path
 import torch
 
 from llmkit.runtime import project_root
-from llmkit.training.recipes import pydocs, stories_bert
+from llmkit.training.recipes import pydocs, stories, stories_bert
 
 # each has `make(folder, steps=None, minutes=None)`
-RECIPES = {"pydocs": pydocs.make, "stories_bert": stories_bert.make}
+RECIPES = {
+    "pydocs": pydocs.make,
+    "stories": stories.make,
+    "stories_bert": stories_bert.make,
+}
 
 
 def main() -> None:
