@@ -48,10 +48,10 @@ class StoriesBertRecipe:
     context_length: int = 64  # T
     d_model: int = 96  # D
     n_heads: int = 4  # H
-    n_layers: int = 4  # L
+    n_layers: int = 3  # L
     d_ff: int = 384  # F
     batch_size: int = 32  # B
-    steps: int = 5000
+    steps: int = 2400
     warmup: int = 100
     lr: float = 0.01  # Muon's
     adamw_lr: float = 0.01  # of embeddings, norms and heads
