@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from llmkit.checks import check_positive, check_type
 from llmkit.explore.given import own_model, weights_version
 from llmkit.models import GPT, Llama
+from llmkit.trace.hooks import Heard
 from llmkit.trace.interventions import (
     AttentionChange,
     attention_layers,
@@ -267,8 +268,7 @@ def _first(tokens: TokenLists, length: int) -> TokenLists:
 def _cpu(records: list[LayerQKV]) -> list[LayerQKV]:
     return [
         LayerQKV(
-            *(None if x is None else x.cpu() for x in (r.q, r.k, r.v)),
-            mask=None if r.mask is None else r.mask.cpu(),
+            Heard({k: x if x is None else x.cpu() for k, x in r.heard.tensors.items()})
         )
         for r in records
     ]

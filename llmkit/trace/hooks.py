@@ -33,8 +33,7 @@ def listen(block: nn.Module) -> Heard:
     Returns:
         A `Heard`, filled when the block runs; call its `stop` afterwards.
     """
-    heard = Heard()
-    _hear_attention(block.attention, heard)
+    heard = listen_to_attention(block.attention)
     said, add = heard.tensors, heard.handles.append
 
     def attention_wrote(module, args, out):
@@ -68,17 +67,26 @@ def listen_across(block: nn.Module) -> Heard:
     Returns:
         A `Heard`, filled when the block runs; call its `stop` afterwards.
     """
+    return listen_to_attention(block.cross_attention)
+
+
+def listen_to_attention(layer: MultiHeadAttention) -> Heard:
+    """Hear what the heads of one attention layer compute with.
+
+    Args:
+        layer: the attention alone.
+
+    Returns:
+        A `Heard`, filled when the layer runs; call its `stop` afterwards. `mask` is
+        what the layer was given, None where all may look.
+    """
     heard = Heard()
-    _hear_attention(block.cross_attention, heard)
-    return heard
-
-
-def _hear_attention(layer: MultiHeadAttention, heard: Heard) -> None:
     said, add = heard.tensors, heard.handles.append
     rotary = {}
 
     def before(module, args, kwargs):
         rotary["angles"] = kwargs.get("rotary")
+        said["mask"] = kwargs.get("mask")
 
     def turned(x: Tensor) -> Tensor:
         angles = rotary["angles"]
@@ -103,6 +111,7 @@ def _hear_attention(layer: MultiHeadAttention, heard: Heard) -> None:
     add(layer.k_norm.register_forward_hook(heard_k))
     add(layer.v_proj.register_forward_hook(heard_v))
     add(layer.o_proj.register_forward_pre_hook(mixed))
+    return heard
 
 
 def as_parts(layers: list[dict[str, Tensor]]) -> Parts:
