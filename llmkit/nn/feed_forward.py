@@ -17,12 +17,13 @@ from llmkit.checks import check_choice, check_positive
 
 def relu(x: Tensor) -> Tensor:
     """Keep what is positive, elementwise, any shape."""
-    return x.clamp(min=0)
+    # the same as x.clamp(min=0), whose way back takes four times as long
+    return torch.relu(x)
 
 
 def relu_squared(x: Tensor) -> Tensor:
     """Square what is positive, elementwise, any shape."""
-    return x.clamp(min=0).square()
+    return torch.relu(x).square()
 
 
 def silu(x: Tensor) -> Tensor:

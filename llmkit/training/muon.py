@@ -19,6 +19,7 @@ def muon(
     lr: float,
     adamw_lr: float,
     weight_decay: float = 0.1,
+    bf16: bool = False,
 ) -> list[torch.optim.Optimizer]:
     """Make Muon for the matrices of the blocks, and AdamW for all else.
 
@@ -30,6 +31,7 @@ def muon(
         lr: Muon's greatest rate.
         adamw_lr: AdamW's.
         weight_decay: how fast unused weights shrink.
+        bf16: whether Muon multiplies in bfloat16, fast where `has_bf16` says so.
 
     Returns:
         The two optimisers; `train` steps both. Frozen weights are in neither.
@@ -48,7 +50,7 @@ def muon(
     inside = {id(p) for p in matrices}
     others = [p for p in weights if id(p) not in inside]
     return [
-        Muon(matrices, lr, weight_decay),
+        Muon(matrices, lr, weight_decay, bf16=bf16),
         fast_adamw(others, adamw_lr, weight_decay),
     ]
 
@@ -64,13 +66,20 @@ class Muon(Rule):
         lr: the greatest learning rate.
         weight_decay: how fast unused weights shrink.
         momentum: how long the average remembers.
+        bf16: whether the products are computed in bfloat16; "about 1" is soon found.
     """
 
-    def __init__(self, params, lr: float, weight_decay=0.1, momentum: float = 0.95):
+    def __init__(
+        self,
+        params,
+        lr: float,
+        weight_decay: float = 0.1,
+        momentum: float = 0.95,
+        bf16: bool = False,
+    ):
         check_positive("lr", lr)
-        super().__init__(
-            params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum}
-        )
+        settings = {"lr": lr, "weight_decay": weight_decay, "momentum": momentum}
+        super().__init__(params, {**settings, "bf16": bf16})
         for group in self.param_groups:
             for p in group["params"]:
                 if p.dim() != 2:
@@ -90,10 +99,14 @@ class Muon(Rule):
         # entries of a matrix of rank r and unit singular values shrink with its
         # longer side; the factor brings them to AdamW's usual 0.2
         factor = 0.2 * max(weight.shape) ** 0.5
-        weight.add_(orthogonalize(ahead), alpha=-group["lr"] * factor)
+        dtype = torch.bfloat16 if group["bf16"] else None
+        level = orthogonalize(ahead, dtype=dtype)
+        weight.add_(level, alpha=-group["lr"] * factor)
 
 
-def orthogonalize(matrix: Tensor, rounds: int = 5) -> Tensor:
+def orthogonalize(
+    matrix: Tensor, rounds: int = 5, dtype: torch.dtype | None = None
+) -> Tensor:
     """Push all singular values of a matrix towards 1, by products alone.
 
     Each round applies an odd polynomial to the singular values. Its coefficients are
@@ -102,6 +115,7 @@ def orthogonalize(matrix: Tensor, rounds: int = 5) -> Tensor:
     Args:
         matrix: (M, N).
         rounds: how often the polynomial is applied.
+        dtype: what the products are computed in; None: that of the matrix.
 
     Returns:
         (M, N), with the same singular vectors.
@@ -110,8 +124,9 @@ def orthogonalize(matrix: Tensor, rounds: int = 5) -> Tensor:
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
     # no singular value is above 1 once the matrix is divided by its length
-    x = x / (x.norm() + 1e-7)
+    x = (x / (x.norm() + 1e-7)).to(dtype or matrix.dtype)
     for _ in range(rounds):
         square = x @ x.T
-        x = a * x + (b * square + c * square @ square) @ x
-    return x.T if tall else x
+        square = torch.addmm(square, square, square, beta=b, alpha=c)
+        x = torch.addmm(x, square, x, beta=a)  # a x + (b x x' + c x x' x x') x
+    return (x.T if tall else x).to(matrix.dtype)

@@ -31,6 +31,23 @@ def test_equals_pytorch_forward_and_backward(ours, theirs, eps, size):
         torch.testing.assert_close(a, b)
 
 
+def test_both_ways_through_layer_norm_are_one():
+    g = torch.Generator().manual_seed(3)
+    x = torch.randn(B, T, D, generator=g, dtype=torch.float64, requires_grad=True)
+    norm = LayerNorm(D, 0.1).double()
+    with torch.no_grad():
+        for p in norm.parameters():
+            p.copy_(torch.randn(D, generator=g))
+    pull = torch.randn(B, T, D, generator=g, dtype=torch.float64)
+    torch.testing.assert_close(norm(x), norm.in_the_open(x))
+    for a, b in zip(
+        torch.autograd.grad(norm(x), [x, *norm.parameters()], pull),
+        torch.autograd.grad(norm.in_the_open(x), [x, *norm.parameters()], pull),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b)
+
+
 def test_what_comes_out_is_standard():
     x = torch.randn(B, T, D, dtype=torch.float64) * 9 + 4
     y = LayerNorm(D).double()(x)

@@ -111,6 +111,19 @@ def test_orthogonalize_keeps_directions_and_levels_sizes(shape):
     torch.testing.assert_close(middle, torch.diag(sizes))
 
 
+def test_orthogonalize_in_bfloat16_stays_near():
+    matrix = torch.randn(40, 90, generator=torch.Generator().manual_seed(4))
+    coarse = orthogonalize(matrix, dtype=torch.bfloat16)
+    assert coarse.dtype == torch.float32
+    fine = orthogonalize(matrix)
+    assert (coarse - fine).norm() < 0.05 * fine.norm()
+    w = torch.nn.Parameter(matrix.clone())
+    w.grad = matrix
+    Muon([w], lr=0.1, weight_decay=0.0, bf16=True).step()
+    step = (matrix - w.detach()) / (0.1 * 0.2 * 90**0.5)
+    torch.testing.assert_close(step, coarse, rtol=0.05, atol=0.01)
+
+
 def test_muon_takes_the_matrices_of_the_blocks_and_adamw_the_rest(model):
     first, second = muon(model, lr=0.01, adamw_lr=0.02)
     ours = [p for g in first.param_groups for p in g["params"]]
