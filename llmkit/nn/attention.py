@@ -39,6 +39,10 @@ def attention(
         may look at nothing gets weights and values 0.
     """
     sizes = _check_qkv(q, k, v)
+    if q.dtype is torch.float16:
+        # a product beyond 65,504 would be infinite in 16 bits: compute in 32
+        found = attention(q.float(), k.float(), v.float(), mask, bias)
+        return found[0].half(), found[1].half()
     scores = q @ k.transpose(-2, -1) / math.sqrt(sizes["Dh"])  # (B, H, T, S)
     if bias is not None:
         scores = scores + bias.to(scores)

@@ -118,6 +118,15 @@ def test_without_positions_order_does_not_matter():
     torch.testing.assert_close(layer(x)[0][:, order], layer(x[:, order])[0])
 
 
+def test_large_queries_in_16_bits_stay_finite():
+    q, k, v = (x.detach().half() for x in qkv())
+    out, weights = attention(200 * q, 200 * k, v)  # products of up to a million
+    exact = attention(200 * q.double(), 200 * k.double(), v.double())
+    assert out.dtype == weights.dtype == torch.float16
+    torch.testing.assert_close(out.double(), exact[0], rtol=2e-3, atol=2e-3)
+    torch.testing.assert_close(weights.double(), exact[1], rtol=2e-3, atol=2e-3)
+
+
 def test_heads_apart_and_together():
     x = draw(B, T, D)
     heads = split_heads(x, H)
