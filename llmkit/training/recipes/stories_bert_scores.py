@@ -56,7 +56,7 @@ def all_scores(
         row[:n].tolist()
         for row, n in zip(training.ids, training.lengths.tolist(), strict=True)
     ]
-    blanks = list(_blanks(checks, masking))
+    blanks = list(blanks_of(checks, masking))
     names = ("unigram", "bigram", "both neighbours")
     for name, sides in zip(names, SIDES, strict=True):
         counts = NeighbourCounts(masking.vocab_size, sides).fit(known)
@@ -68,8 +68,16 @@ def all_scores(
     return scores
 
 
-def _blanks(checks: EncodedPairs, masking: Masking) -> Iterator[tuple[int, int, int]]:
-    """Yield what stands on both sides of each blank, as the model sees it."""
+def blanks_of(checks: EncodedPairs, masking: Masking) -> Iterator[tuple[int, int, int]]:
+    """Yield what stands on both sides of each blank, as the model sees it.
+
+    Args:
+        checks: the pairs that are judged.
+        masking: how their tokens are hidden.
+
+    Yields:
+        The ids to the left and to the right of a blank, and the one that belongs there.
+    """
     for batch in ordered_batches(checks, masking, 250):
         for row, at in (batch.labels != IGNORED).nonzero().tolist():
             ids = batch.ids[row]
