@@ -115,7 +115,7 @@ def _embedding(w: Walk, model, ids: Tensor, encoding, out: ModelOutput) -> None:
             ["x"],
             "x normed",
             "norm:embedding_norm",
-            (parts.LayerNorm.forward, "return (x - mean)"),
+            (parts.LayerNorm.in_the_open, "return (x - mean)"),
         )
 
 
@@ -378,9 +378,13 @@ def _norm_step(w: Walk, norm, name: str, read: str, x: Tensor, title: str) -> Te
         else "Each row is shifted to mean 0 and scaled to variance 1, then sized by "
         "two learned vectors."
     )
-    line = "return x * torch.rsqrt" if rms else "return (x - mean)"
+    source = (
+        (type(norm).forward, "return x * torch.rsqrt")
+        if rms
+        else (type(norm).in_the_open, "return (x - mean)")
+    )
     how = f"{'rms' if rms else 'norm'}:{name}"
-    w.step(name, title, note, [read], f"{name} out", how, (type(norm).forward, line))
+    w.step(name, title, note, [read], f"{name} out", how, source)
     return y
 
 
