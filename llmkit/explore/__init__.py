@@ -21,6 +21,7 @@ _VIEWS = {
     "sentence_pair": "sentence_pair",
     "steps": "qkv",
     "tokens": "tokens",
+    "training": "training",
     "what_if": "what_if",
 }
 

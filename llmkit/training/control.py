@@ -22,6 +22,7 @@ class Control:
 
     def __init__(self):
         self.status = "ready"
+        self.waiting = False  # whether a cell stands in `wait`
         self._rate = 1.0
         self._stop, self._pause = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -70,6 +71,8 @@ class Control:
         if self._move("stopping", *GOING):
             self._stop.set()
         self._until(GOING, wait)
+        if wait:
+            self._join()
 
     def listen(self, on_step: Callable[[Step], bool | None]) -> None:
         """Call a function after each step, in the training thread.
@@ -108,6 +111,11 @@ class Control:
             return
         while wait and self.status in others:
             time.sleep(_LOOK)
+
+    def _join(self) -> None:
+        """Return once the training thread has told everybody of its end."""
+        if self._thread not in (None, threading.current_thread()):
+            self._thread.join()
 
     def _hold(self) -> None:
         """Stand still until the pause is over or the run is to stop."""

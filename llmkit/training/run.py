@@ -132,12 +132,18 @@ class Run(Control):
         if self.status == "ready":
             self.start()
         self.resume()
+        self.waiting = True
+        self._tell()
         try:
             for _ in progress(self._coming(), "training", self.steps - self.step):
                 pass
         except KeyboardInterrupt:
             self.stop()
             print(f"Stopped after {self.step} steps; what was learned is kept.")
+        finally:
+            self.waiting = False
+            self._tell()
+        self._join()
         if self.error is not None:
             raise self.error
         return self.history

@@ -179,6 +179,163 @@ const lm = {
       lm.h("tbody", {}, rows.map((r) => lm.h("tr", {}, r.map((x, i) => (i ? cell("td", x) : cell("th", x, "row")))))));
   },
 
+  // --- charts ------------------------------------------------------------------------
+  // round numbers between two ends; on a logarithmic scale 1, 2, 5, 10 …
+  ticks(low, high, log = false, most = 5) {
+    if (log) {
+      const all = [];
+      for (let e = Math.floor(Math.log10(low)); e <= Math.log10(high); e++) {
+        for (const k of high / low > 300 ? [1] : high / low > 20 ? [1, 3] : [1, 2, 5]) all.push(k * 10 ** e);
+      }
+      return all.filter((v) => v >= low * 0.999 && v <= high * 1.001);
+    }
+    const raw = (high - low) / most || 1, unit = 10 ** Math.floor(Math.log10(raw)), out = [];
+    const step = [1, 2, 5, 10].map((k) => k * unit).find((s) => s >= raw * 0.999);
+    for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-6; i++) out.push(i * step);
+    return out;
+  },
+  // axes and a grid; returns functions from numbers to pixels, and what draws there
+  chart(canvas, theme, { width, height, x, y, log = false, right = 12, bottom = 32, top = 10, xName, digits = 1 }) {
+    const ctx = lm.fit(canvas, width, height), left = 44, w = width - left - right, h = height - top - bottom;
+    const f = log ? Math.log10 : (v) => v, low = f(y[0]), high = f(y[1]);
+    const px = (v) => left + ((v - x[0]) / (x[1] - x[0] || 1)) * w;
+    const py = (v) => top + (1 - (f(v) - low) / (high - low || 1)) * h;
+    ctx.font = "11px system-ui, 'DejaVu Sans', sans-serif";
+    ctx.textBaseline = "middle";
+    ctx.lineWidth = 1;
+    const say = (v) => (Math.abs(v) > 0 && Math.abs(v) < 0.001 ? v.toExponential(0) : String(+v.toPrecision(digits + 2))).replace("-", "−");
+    ctx.textAlign = "right";
+    for (const v of y[1] > y[0] ? lm.ticks(y[0], y[1], log) : []) {
+      ctx.fillStyle = theme.line;
+      ctx.fillRect(left, Math.round(py(v)), w, 1);
+      ctx.fillStyle = theme.muted;
+      ctx.fillText(say(v), left - 5, py(v));
+    }
+    ctx.textAlign = "center";
+    for (const v of lm.ticks(x[0], x[1], false, Math.max(2, Math.round(w / 60)))) ctx.fillText(say(v), px(v), top + h + 10);
+    if (xName) ctx.fillText(xName, left + w / 2, height - 7);
+    const line = (points, colour, wide = 1, dash = []) => {
+      ctx.beginPath();
+      let on = false;
+      for (const [a, b] of points) {
+        if (!Number.isFinite(b)) { on = false; continue; }
+        const v = lm.clamp(py(b), top, top + h);
+        if (on) ctx.lineTo(px(a), v);
+        else ctx.moveTo(px(a), v);
+        on = true;
+      }
+      ctx.strokeStyle = colour;
+      ctx.lineWidth = wide;
+      ctx.setLineDash(dash);
+      ctx.stroke();
+      ctx.setLineDash([]);
+    };
+    // dashed lines across, each with its name beside it; names are pushed apart
+    const levels = (list) => {
+      let last = -99;
+      ctx.textAlign = "left";
+      for (const [name, v] of [...list].sort((a, b) => b[1] - a[1])) {
+        if (v < y[0] || v > y[1]) continue;
+        const floor = name.includes("floor");
+        line([[x[0], v], [x[1], v]], floor ? theme.fg : theme.muted, floor ? 1.5 : 1, floor ? [] : [5, 4]);
+        last = Math.max(py(v), last + 13);
+        ctx.fillStyle = floor ? theme.fg : theme.muted;
+        ctx.fillText(`${name} ${lm.fmt(v, 2)}`, left + w + 5, last);
+      }
+    };
+    return { ctx, px, py, line, levels, left, top, w, h, at: (p) => x[0] + ((p - left) / w) * (x[1] - x[0]) };
+  },
+
+  // --- heads -------------------------------------------------------------------------
+  // undo codec.py's triangle: codes of L * H heads, each T * T
+  dense(raw, heads, t, causal) {
+    if (!causal) return raw;
+    const out = new Uint8Array(heads * t * t);
+    let at = 0;
+    for (let n = 0; n < heads; n++) for (let i = 0; i < t; i++) for (let j = 0; j <= i; j++) out[(n * t + i) * t + j] = raw[at++];
+    return out;
+  },
+  // a canvas with one small picture for each head; arrows and clicks choose one
+  headGrid(pick) {
+    const canvas = lm.h("canvas", { role: "img", tabindex: 0, class: "lm-heads" }), left = 30, top = 20;
+    let L = 1, H = 1, pitch = 40, at = [0, 0];
+    const go = (l, h) => pick(lm.clamp(l, 0, L - 1), lm.clamp(h, 0, H - 1));
+    const by = (dl, dh) => () => go(at[0] + dl, at[1] + dh);
+    lm.keys(canvas, { ArrowUp: by(-1, 0), ArrowDown: by(1, 0), ArrowLeft: by(0, -1), ArrowRight: by(0, 1) });
+    canvas.addEventListener("click", (event) => {
+      const box = canvas.getBoundingClientRect(), k = canvas.clientWidth / box.width;
+      go(Math.floor(((event.clientY - box.top) * k - top) / pitch), Math.floor(((event.clientX - box.left) * k - left) / pitch));
+    });
+    const small = document.createElement("canvas");
+    const paint = (theme, codes, [l, h, t], table, chosen) => {
+      [L, H, at] = [l, h, chosen];
+      pitch = lm.clamp(Math.floor(330 / H), 22, 84);
+      const ctx = lm.fit(canvas, left + H * pitch, top + L * pitch), wide = pitch - 6;
+      const image = new ImageData(H * t, L * t), data = new Uint32Array(image.data.buffer);
+      const words = table.map(([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0);
+      for (let a = 0; a < L; a++) for (let b = 0; b < H; b++) {
+        for (let i = 0; i < t; i++) {
+          const from = ((a * H + b) * t + i) * t, to = (a * t + i) * H * t + b * t;
+          for (let j = 0; j < t; j++) data[to + j] = words[codes[from + j]];
+        }
+      }
+      small.width = H * t;
+      small.height = L * t;
+      small.getContext("2d").putImageData(image, 0, 0);
+      ctx.imageSmoothingEnabled = wide < t;
+      ctx.font = "11px system-ui, 'DejaVu Sans', sans-serif";
+      ctx.textBaseline = "middle";
+      ctx.textAlign = "center";
+      ctx.fillStyle = theme.muted;
+      ctx.fillText("head", 13, 10);
+      for (let b = 0; b < H; b++) ctx.fillText(b, left + b * pitch + wide / 2, 10);
+      for (let a = 0; a < L; a++) {
+        ctx.fillStyle = theme.muted;
+        ctx.fillText(a, left - 10, top + a * pitch + wide / 2);
+        for (let b = 0; b < H; b++) {
+          const x = left + b * pitch, y = top + a * pitch, mine = a === at[0] && b === at[1];
+          ctx.drawImage(small, b * t, a * t, t, t, x, y, wide, wide);
+          ctx.strokeStyle = mine ? theme.mark : theme.line;
+          ctx.lineWidth = mine ? 3 : 1;
+          ctx.strokeRect(x - 0.5, y - 0.5, wide + 1, wide + 1);
+        }
+      }
+      ctx.save();
+      ctx.fillStyle = theme.muted;
+      ctx.translate(7, top + (L * pitch) / 2);
+      ctx.rotate(-Math.PI / 2);
+      ctx.fillText("layer", 0, 0);
+      ctx.restore();
+    };
+    return { canvas, paint };
+  },
+  // one head, with the names of its tokens
+  heat(canvas, theme, codes, from, labels, table) {
+    const t = labels.length, cell = lm.clamp(Math.floor(260 / Math.max(1, t)), 8, 24), every = Math.ceil(11 / cell);
+    const ctx = lm.fit(canvas, 78 + t * cell + 30, 62 + t * cell);
+    ctx.font = "11px system-ui, 'DejaVu Sans', sans-serif";
+    ctx.textBaseline = "middle";
+    for (let i = 0; i < t; i++) {
+      for (let j = 0; j < t; j++) {
+        ctx.fillStyle = lm.rgb(table[codes[from + i * t + j]]);
+        ctx.fillRect(78 + j * cell, 58 + i * cell, cell, cell);
+      }
+      if (i % every) continue;
+      ctx.fillStyle = theme.fg;
+      ctx.textAlign = "right";
+      ctx.fillText(lm.clip(labels[i], 10), 73, 58 + (i + 0.5) * cell, 70);
+      ctx.save();
+      ctx.translate(78 + (i + 0.5) * cell, 53);
+      ctx.rotate(-Math.PI / 4);
+      ctx.textAlign = "left";
+      ctx.fillText(lm.clip(labels[i], 9), 0, 0, 66);
+      ctx.restore();
+    }
+    ctx.strokeStyle = theme.line;
+    ctx.lineWidth = 1;
+    ctx.strokeRect(77.5, 57.5, t * cell + 1, t * cell + 1);
+  },
+
   // the frame of a view: theme, live region, keyboard help, marker, clean-up
   mount(el, model, { label, keys = [] }) {
     const off = [], painters = [];

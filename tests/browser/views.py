@@ -21,7 +21,18 @@ bytewise = ByteBPETokenizer.train(text * 3, 300, ["<|end|>"])
 gpt = GPT(GPTConfig(vocab_size=letters.vocab_size, d_model=32, n_heads=4, n_layers=3))
 gpt.eval()
 small = GPT(GPTConfig(vocab_size=bytewise.vocab_size, d_model=16, n_layers=2))
+
+
+def run(steps=12):
+    from llmkit.training import Run, adamw, random_windows
+
+    batches = random_windows(torch.tensor(letters.encode(text)), 8, 4)
+    return Run(gpt, batches, adamw(gpt, 0.01), steps=steps)
 """
+
+TRAINING = """explore.training(run(), letters, floor=1.2, baselines={"bigram": 2.9},
+    validation=lambda: 3.0, prompt=text[:3], sentence=text[:9], every=4,
+    notes=lambda: ["The learning rate is high."])"""
 
 # name -> code whose last line is the view
 VIEWS = {
@@ -34,6 +45,7 @@ VIEWS = {
     "positions": "explore.positions()",
     "steps": "explore.steps(gpt, letters, text[:9], layer=1, head=2)",
     "tokens": "explore.tokens(text, {'bytes': bytewise, 'letters': letters})",
+    "training": TRAINING,
     "what_if": "explore.what_if(gpt, letters, text[:9])",
 }
 

@@ -251,10 +251,12 @@ def test_the_run_may_be_stopped_from_a_step():
 
 def test_it_tells_what_changes():
     run, seen = make(), []
-    run.on_change(lambda: seen.append((run.status, run.rate)))
+    run.on_change(lambda: seen.append((run.status, run.rate, run.waiting)))
     run.wait()
     run.rate = 0.5
-    assert seen == [("running", 1.0), ("done", 1.0), ("done", 0.5)]
+    assert seen[0] == ("running", 1.0, False)
+    assert ("done", 1.0, True) in seen
+    assert seen[-2:] == [("done", 1.0, False), ("done", 0.5, False)]
 
 
 def test_what_makes_no_sense_is_refused():
