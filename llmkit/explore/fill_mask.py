@@ -100,15 +100,26 @@ class Filler:
         return labels
 
     def places(self, text: str, masked: Sequence[int | str]) -> list[int]:
-        """Turn words into places; each word stands for where it comes first."""
+        """Turn words into the places of their pieces.
+
+        Args:
+            text: the text.
+            masked: words, each of which stands for where it comes first, or places.
+        """
         encoding = self.tokenizer(text)
+        pieces: dict[int, list[int]] = {}
+        for at, word in enumerate(encoding.word_ids):
+            if word is not None:
+                pieces.setdefault(word, []).append(at)
+        known: dict[str, list[int]] = {}
+        for group in pieces.values():
+            begin, end = encoding.offsets[group[0]][0], encoding.offsets[group[-1]][1]
+            known.setdefault(text[begin:end], group)
         found = []
         for what in masked:
             if isinstance(what, str):
-                words = [text[a:b] for a, b in encoding.offsets]
-                check_choice("masked", what, words)
-                what = words.index(what)
-            found.append(int(what))
+                check_choice("masked", what, list(known))
+            found += known[what] if isinstance(what, str) else [int(what)]
         return found
 
     def put(self, text: str, place: int, token_id: int) -> str:

@@ -148,6 +148,12 @@ def test_a_transformers_model_will_do(model, tokenizer, theirs):
     np.testing.assert_allclose(ours, taken, atol=2e-6)
 
 
+def test_a_word_is_hidden_with_all_its_pieces(model, tokenizer):
+    view = fill_mask(model, tokenizer, "Anna took the unknown ball .", ["unknown"])
+    assert view.masked == [4, 5]
+    assert view.filled.answers == [tokenizer.token_to_id(t) for t in ("un", "##known")]
+
+
 def test_long_texts_are_cut(model, tokenizer):
     view = fill_mask(model, tokenizer, "Anna " * 40, [2])
     assert len(view.filled.tokens) == 16
