@@ -52,7 +52,7 @@ def reliability(confidence: Sequence, right: Sequence, bins: int = 10) -> Reliab
     """
     confidence, right = probabilities(confidence, right)
     check_count("bins", bins)
-    edges = np.linspace(0, 1, bins + 1)
+    edges = np.arange(bins + 1) / bins
     # a value on an edge belongs to the bin that it ends; 0 to the first
     place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
     count = np.bincount(place, minlength=bins).astype(float)

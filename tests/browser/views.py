@@ -11,8 +11,8 @@ root = next(p for p in (here, *here.parents) if (p / "llmkit").is_dir())
 sys.path.insert(0, str(root))
 import torch
 from llmkit import explore
-from llmkit.models import GPT, GPTConfig
-from llmkit.tokenizers import ByteBPETokenizer, CharTokenizer
+from llmkit.models import BERT, BERTConfig, GPT, GPTConfig
+from llmkit.tokenizers import ByteBPETokenizer, CharTokenizer, WordPieceTokenizer
 
 torch.manual_seed(0)
 text = "The quick brown fox jumps over the lazy dog."
@@ -21,6 +21,8 @@ bytewise = ByteBPETokenizer.train(text * 3, 300, ["<|end|>"])
 gpt = GPT(GPTConfig(vocab_size=letters.vocab_size, d_model=32, n_heads=4, n_layers=3))
 gpt.eval()
 small = GPT(GPTConfig(vocab_size=bytewise.vocab_size, d_model=16, n_layers=2))
+pieces = WordPieceTokenizer.train(text * 3, 200)
+bert = BERT(BERTConfig(vocab_size=pieces.vocab_size, d_model=32, n_layers=2)).eval()
 
 
 def run(steps=12):
@@ -40,10 +42,14 @@ VIEWS = {
     "attention": "explore.attention(gpt, letters, text[:20])",
     "compare": "explore.compare(gpt, letters, small, bytewise, text[:20])",
     "embeddings": "explore.embeddings(gpt, letters, list(letters.vocab)[:20])",
+    "fill_mask": "explore.fill_mask(bert, pieces, text, ['quick', 'dog'])",
+    "metrics": "explore.metrics()",
     "lens": "explore.lens(gpt, letters, text[:20], watch=['a', 'b'])",
     "next_token": "explore.next_token(gpt, letters, text[:20])",
     "positions": "explore.positions()",
+    "sentence_pair": "explore.sentence_pair(bert, pieces, text, 'dog.', ['fox', 'ox'])",
     "steps": "explore.steps(gpt, letters, text[:9], layer=1, head=2)",
+    "threshold": "explore.threshold([k / 24 for k in range(24)], [0, 0, 1] * 8)",
     "tokens": "explore.tokens(text, {'bytes': bytewise, 'letters': letters})",
     "training": TRAINING,
     "what_if": "explore.what_if(gpt, letters, text[:9])",
