@@ -119,7 +119,7 @@ def hub_rows(
 
     Raises:
         ImportError: the package `datasets` is missing.
-        ValueError: there is no such data set.
+        ValueError: there is no such data set, split or config, or nothing to read.
         ConnectionError: the Hub cannot be reached and the cache does not hold it.
     """
     try:
@@ -133,8 +133,19 @@ def hub_rows(
     except datasets.exceptions.DatasetNotFoundError as error:
         raise ValueError(
             f"name must be one of the kit's texts, an existing file or folder, or a "
-            f"data set on the Hub; got {name!r}, which is none of these (or it is "
-            f"private). Built in is {built_in}"
+            f"data set on the Hub; got {name!r}, which is none of these, or it is "
+            "closed: then accept its terms on its page and set HF_TOKEN to a token of "
+            f"yours. Built in is {built_in}"
+        ) from error
+    except (FileNotFoundError, RuntimeError) as error:
+        raise ValueError(
+            f"the data set {name!r} must hold files of text or tables (txt, json, csv, "
+            "parquet); got none that can be read (a script of its own is never run)"
+        ) from error
+    except ValueError as error:
+        raise ValueError(
+            f"split and config must be among those of {name!r}; got split={split!r}, "
+            f"config={config!r}. {' '.join(str(error).split())}"
         ) from error
     except (ConnectionError, OSError) as error:
         raise ConnectionError(

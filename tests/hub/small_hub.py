@@ -1,4 +1,4 @@
-"""A Hub in a hundred lines: enough of its interface to download models on loopback.
+"""A Hub in few lines: enough of its interface to load models and data on loopback.
 
 It serves folders as repositories, answers wrong names, revisions and closed models as
 the real one does, and writes down what it was asked for.
@@ -23,18 +23,27 @@ class SmallHub:
     """The repositories, and a log of requests such as "GET /api/models/…"."""
 
     repos: dict[str, Path] = field(default_factory=dict)
+    datasets: dict[str, Path] = field(default_factory=dict)
     gated: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
+    sent: int = 0  # bytes of files
     url: str = ""
 
     def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
         """Return status, headers and body for a path."""
-        known = sorted({*self.repos, *self.gated}, key=len, reverse=True)
-        is_api = path.startswith("/api/models/")
-        rest = path.removeprefix("/api/models/" if is_api else "/")
-        repo = next((r for r in known if rest.split("?")[0].startswith(r + "/")), None)
+        is_data = path.startswith(("/datasets/", "/api/datasets/"))
+        repos = self.datasets if is_data else self.repos
+        known = sorted({*repos, *self.gated}, key=len, reverse=True)
+        is_api = path.startswith("/api/")
+        kind = "datasets" if is_data else "models"
+        rest = path.removeprefix(f"/api/{kind}/").removeprefix(
+            "/datasets/" if is_data else "/"
+        )
+        repo = next((r for r in known if f"{rest}/".startswith(r + "/")), None)
         if repo is None:
             return _refuse(404, "RepoNotFound", "Repository not found")
+        if is_api and rest == repo:
+            rest += "/revision/main"
         action, _, tail = rest[len(repo) + 1 :].partition("/")
         revision, _, name = tail.partition("/")
         if repo in self.gated and not is_api:
@@ -44,7 +53,7 @@ class SmallHub:
         if repo in self.gated and action == "tree":
             entry = {"type": "file", "path": "config.json", "size": 2, "oid": "0" * 40}
             return _json([entry])
-        folder = self.repos.get(repo)
+        folder = repos.get(repo)
         if is_api and action == "revision":
             return _json({"id": repo, "sha": COMMIT, "siblings": _siblings(folder)})
         if is_api and action == "tree":
@@ -105,18 +114,26 @@ def small_hub():
             status, headers, content = hub.answer(path)
             wanted = self.headers.get("Range")
             if wanted and status == 200:
-                first = int(wanted.removeprefix("bytes=").split("-")[0])
-                headers["Content-Range"] = (
-                    f"bytes {first}-{len(content) - 1}/{len(content)}"
-                )
-                status, content = 206, content[first:]
+                first, _, last = wanted.removeprefix("bytes=").partition("-")
+                first, last = int(first), int(last or len(content) - 1)
+                last = min(last, len(content) - 1)
+                headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
+                status, content = 206, content[first : last + 1]
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if body:
-                self.wfile.write(content)
+                self._send(content)
+
+        def _send(self, content: bytes):
+            # bit by bit: one who streams goes away before the end
+            try:
+                for begin in range(0, len(content), 1 << 16):
+                    hub.sent += self.wfile.write(content[begin : begin + (1 << 16)])
+            except (BrokenPipeError, ConnectionResetError):
+                self.close_connection = True
 
         def log_message(self, *args):
             pass
