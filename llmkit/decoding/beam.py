@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from llmkit.checks import check_choice, check_positive, check_shape, check_type
-from llmkit.decoding.filters import no_repeat_ngram, repetition_penalty
+from llmkit.decoding.history import bad_words, no_repeat_ngram, repetition_penalty
 from llmkit.nn import evaluating
 
 
@@ -82,6 +82,7 @@ def beam_search(
     stop_ids: Sequence[int] = (),
     penalty: float = 1.0,
     no_repeat: int = 0,
+    forbidden: Sequence[Sequence[int]] = (),
 ) -> BeamSearch:
     """Search for the likeliest continuation of one prompt.
 
@@ -96,8 +97,9 @@ def beam_search(
             of the living ones looks better than the worst finished; "never" ends when
             none of them can become better.
         stop_ids: tokens that end a text.
-        penalty: for repeating a token; see `filters.repetition_penalty`.
+        penalty: for repeating a token; see `history.repetition_penalty`.
         no_repeat: the length of token runs that may not come twice; 0: all may.
+        forbidden: runs of token ids that must not come; see `history.bad_words`.
 
     Returns:
         The `BeamSearch`; `.best[0].ids` is the text that was found.
@@ -118,6 +120,8 @@ def beam_search(
                 log_probs = repetition_penalty(log_probs, state.ids, penalty)
             if no_repeat:
                 log_probs = no_repeat_ngram(log_probs, state.ids, no_repeat)
+            if forbidden:
+                log_probs = bad_words(log_probs, state.ids, forbidden)
             beams = state.grow(log_probs)
             if state.ended:
                 break

@@ -5,21 +5,21 @@ probability 0 after the softmax. `Sampling` holds one setting of all of them and
 them in the order in which the `transformers` library does: penalties first, then
 temperature, then the cuts. The distributions are the same as that library's.
 
-Papers: Keskar et al. 2019 (repetition penalty), Fan et al. 2018 (top-k), Holtzman et
-al. 2020 (top-p), Nguyen et al. 2024 (min-p), Meister et al. 2023 (typical).
-Home notebook: 09_decoding.
+Papers: Fan et al. 2018 (top-k), Holtzman et al. 2020 (top-p), Nguyen et al. 2024
+(min-p), Meister et al. 2023 (typical). Home notebook: 09_decoding.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from llmkit.checks import check_positive, check_range, check_shape, check_type
+from llmkit.decoding.history import bad_words, no_repeat_ngram, repetition_penalty
 
 
 def temperature(logits: Tensor, value: float) -> Tensor:
@@ -125,60 +125,6 @@ def typical(logits: Tensor, mass: float) -> Tensor:
     return logits.masked_fill(_unsort(drop, order), -math.inf)
 
 
-def repetition_penalty(
-    logits: Tensor, ids: Tensor, penalty: float, mask: Tensor | None = None
-) -> Tensor:
-    """Make every token that already occurs in the text less likely.
-
-    A positive logit is divided by the penalty and a negative one multiplied, so the
-    effect depends on where the model happens to put zero: a known oddity of the method.
-
-    Args:
-        logits: (B, V).
-        ids: the text so far, prompt included, (B, T).
-        penalty: above 1 discourages, below 1 encourages, 1 changes nothing.
-        mask: bool, (B, T); False marks padding, which is not part of the text.
-
-    Returns:
-        The new logits, (B, V).
-    """
-    sizes = check_shape("logits", logits, "B V")
-    check_shape("ids", ids, "B T", B=sizes["B"])
-    check_positive("penalty", penalty)
-    seen = _seen(ids, sizes["V"], mask)
-    lowered = torch.where(logits < 0, logits * penalty, logits / penalty)
-    return torch.where(seen, lowered, logits)
-
-
-def no_repeat_ngram(
-    logits: Tensor, ids: Tensor, n: int, mask: Tensor | None = None
-) -> Tensor:
-    """Forbid every token that would complete an n-gram already in the text.
-
-    Args:
-        logits: (B, V).
-        ids: the text so far, prompt included, (B, T).
-        n: the length of the n-gram, at least 1.
-        mask: bool, (B, T); False marks padding, which is not part of the text.
-
-    Returns:
-        The logits with the forbidden tokens at `-inf`, (B, V).
-    """
-    sizes = check_shape("logits", logits, "B V")
-    check_shape("ids", ids, "B T", B=sizes["B"])
-    check_type("n", n, int)
-    check_positive("n", n)
-    if ids.shape[1] < n:
-        return logits
-    windows = ids.unfold(1, n, 1)  # (B, T - n + 1, n)
-    start = ids[:, ids.shape[1] - n + 1 :]  # the last n - 1 tokens
-    matches = (windows[..., :-1] == start[:, None]).all(-1)  # (B, T - n + 1)
-    if mask is not None:
-        matches &= mask.bool().unfold(1, n, 1).all(-1)
-    banned = _seen(windows[..., -1], sizes["V"], matches)
-    return logits.masked_fill(banned, -math.inf)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
     """One setting of every filter; the defaults leave the distribution alone."""
@@ -190,6 +136,7 @@ class Sampling:
     typical_p: float = 1.0  # 1: off
     repetition_penalty: float = 1.0  # 1: off
     no_repeat_ngram: int = 0  # 0: off
+    bad_words: Sequence[Sequence[int]] = ()  # runs of token ids that must not come
 
     def __post_init__(self):
         check_range("temperature", self.temperature, 0, math.inf)
@@ -201,6 +148,11 @@ class Sampling:
         check_positive("repetition_penalty", self.repetition_penalty)
         check_type("no_repeat_ngram", self.no_repeat_ngram, int, "0 switches it off.")
         check_range("no_repeat_ngram", self.no_repeat_ngram, 0, math.inf)
+        if any(isinstance(w, (int, str)) or len(w) == 0 for w in self.bad_words):
+            raise ValueError(
+                "bad_words must be lists of at least one token id each, such as "
+                f"[tokenizer.encode(' fox')]; got {self.bad_words!r}"
+            )
 
     @property
     def greedy(self) -> bool:
@@ -214,16 +166,17 @@ class Sampling:
 
         Args:
             logits: (B, V).
-            ids: the text so far, (B, T); needed for the two repetition filters.
+            ids: the text so far, (B, T); needed for the filters that look back.
             mask: bool, (B, T); False marks padding in `ids`.
 
         Yields:
             The filter's name, a field of this class, and the logits after it, (B, V).
         """
-        if ids is None and (self.repetition_penalty != 1 or self.no_repeat_ngram):
+        looks_back = self.no_repeat_ngram or len(self.bad_words)
+        if ids is None and (self.repetition_penalty != 1 or looks_back):
             raise ValueError(
-                "ids must hold the text so far, (B, T), when repetition_penalty or "
-                "no_repeat_ngram is on; got None"
+                "ids must hold the text so far, (B, T), when repetition_penalty, "
+                "no_repeat_ngram or bad_words is on; got None"
             )
         if self.repetition_penalty != 1:
             logits = repetition_penalty(logits, ids, self.repetition_penalty, mask)
@@ -231,6 +184,9 @@ class Sampling:
         if self.no_repeat_ngram:
             logits = no_repeat_ngram(logits, ids, self.no_repeat_ngram, mask)
             yield "no_repeat_ngram", logits
+        if len(self.bad_words):
+            logits = bad_words(logits, ids, self.bad_words, mask)
+            yield "bad_words", logits
         if self.greedy:
             return
         for name, filter, off in (
@@ -263,31 +219,32 @@ def next_token_probabilities(
 
     Args:
         logits: (B, V).
-        ids: the text so far, (B, T); needed for the two repetition filters.
+        ids: the text so far, (B, T); needed for the filters that look back.
         **settings: fields of `Sampling`, such as `temperature=0.7, top_p=0.9`.
 
     Returns:
         Probabilities, (B, V); each row sums to 1. At temperature 0 the most likely
         token has probability 1.
     """
-    sampling = Sampling(**settings)
+    return probabilities(logits, ids, Sampling(**settings))
+
+
+def probabilities(logits: Tensor, ids: Tensor | None, sampling: Sampling) -> Tensor:
+    """Do the same as `next_token_probabilities`, with the settings as one object.
+
+    Args:
+        logits: (B, V).
+        ids: the text so far, (B, T), or None.
+        sampling: the settings.
+
+    Returns:
+        Probabilities, (B, V).
+    """
     logits = sampling.apply(logits, ids)
     if sampling.greedy:
         best = logits.argmax(dim=-1, keepdim=True)
         return torch.zeros_like(logits).scatter(-1, best, 1.0)
     return logits.softmax(dim=-1)
-
-
-def _seen(ids: Tensor, vocab_size: int, mask: Tensor | None) -> Tensor:
-    """Mark which tokens of the vocabulary occur among ids, (B, V) bool."""
-    # one column more than there are tokens takes the padding, and is cut off again
-    seen = torch.zeros(
-        ids.shape[0], vocab_size + 1, dtype=torch.bool, device=ids.device
-    )
-    ids = ids.clamp(max=vocab_size)
-    if mask is not None:
-        ids = ids.masked_fill(~mask.bool(), vocab_size)
-    return seen.scatter(1, ids, True)[:, :vocab_size]
 
 
 def _unsort(values: Tensor, order: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from llmkit.checks import check_positive, check_shape, check_type
 from llmkit.decoding.filters import Sampling
+from llmkit.decoding.stopping import StopStrings
 from llmkit.nn import evaluating
 
 
@@ -23,6 +24,8 @@ def stream(
     *,
     attention_mask: Tensor | None = None,
     stop_ids: Sequence[int] = (),
+    stop_strings: Sequence[str] = (),
+    tokenizer=None,
     generator: torch.Generator | None = None,
     cache: bool = True,
     **settings,
@@ -36,7 +39,11 @@ def stream(
         max_new_tokens: how many tokens to write at most.
         attention_mask: bool, (B, T); False marks padding, on the left.
         stop_ids: tokens that end a text. A text that has ended is filled with the
-            first of them; when all have ended, the loop stops.
+            first of them (with 0, if there is none); when all have ended, the loop
+            stops.
+        stop_strings: a text ends, too, with the token that completes one of these,
+            wherever the borders between tokens fall.
+        tokenizer: turns ids into text, for `stop_strings`.
         generator: a CPU `torch.Generator`, for draws that can be repeated.
         cache: keep keys and values, so that each step reads one token only. The
             result is the same without, and slower.
@@ -50,28 +57,34 @@ def stream(
         ValueError: a setting is out of range, or the text would outgrow the context.
     """
     sampling = Sampling(**{"temperature": 0, **settings})
-    _check(model, ids, max_new_tokens, attention_mask)
+    check_request(model, ids, max_new_tokens, attention_mask)
+    strings = StopStrings(stop_strings, tokenizer) if stop_strings else None
+    stops = (stop_ids, strings)
     return _loop(
-        model, ids, max_new_tokens, attention_mask, stop_ids, generator, cache, sampling
+        model, ids, max_new_tokens, attention_mask, stops, generator, cache, sampling
     )
 
 
 @torch.no_grad()
-def _loop(model, ids, n, mask, stop_ids, generator, cache, sampling):
+def _loop(model, ids, n, mask, stops, generator, cache, sampling):
     kept = model.new_cache() if cache else None
-    stops = torch.tensor(list(stop_ids), dtype=torch.int64, device=ids.device)
+    stop_ids, strings = stops
+    stop_ids = torch.tensor(list(stop_ids), dtype=torch.int64, device=ids.device)
+    fill = stop_ids[0] if len(stop_ids) else ids.new_zeros(())
     ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
     with evaluating(model):
         for step in range(n):
             unread = ids[:, -1:] if cache and step else ids  # (B, 1) or (B, T)
             logits = model(unread, attention_mask=mask, cache=kept).logits[:, -1]
             token = choose(sampling.apply(logits, ids, mask), sampling, generator)
-            if len(stops):
-                token = torch.where(ended, stops[0], token)
-                ended = ended | torch.isin(token, stops)
+            token = torch.where(ended, fill, token)
             ids = torch.cat([ids, token[:, None]], dim=1)  # (B, T + 1)
             if mask is not None:
                 mask = torch.cat([mask, mask.new_ones(len(ids), 1)], dim=1)
+            if len(stop_ids):
+                ended = ended | torch.isin(token, stop_ids)
+            if strings is not None:
+                ended = ended | strings.completed(ids)
             yield token
             if ended.all():
                 return
@@ -156,7 +169,20 @@ def left_pad(
     return ids, mask
 
 
-def _check(model, ids: Tensor, n: int, mask: Tensor | None) -> None:
+def check_request(model, ids: Tensor, n: int, mask: Tensor | None) -> None:
+    """Check what a decoding function was asked for.
+
+    Args:
+        model: a decoder.
+        ids: the prompts, (B, T).
+        n: how many tokens to write at most.
+        mask: bool, (B, T), or None.
+
+    Raises:
+        TypeError: `n` is no whole number.
+        ValueError: there is nothing to read, the padding is on the wrong side, or the
+            text would outgrow the context.
+    """
     sizes = check_shape("ids", ids, "B T")
     check_type("max_new_tokens", n, int)
     check_positive("max_new_tokens", n)
