@@ -72,6 +72,11 @@ def no_peeking(
                 "The model gives no answer for each position, so there is nothing to "
                 "compare.",
             )
+        if any(bool(a.isnan().any()) for a in first.values()):
+            return Finding(
+                False,
+                "The model's answers are not numbers, so nothing can be compared.",
+            )
         again = answers_of(asker, ids, source=source)
         found = first_of(
             lambda: repeatable(first, again, asker),

@@ -7,6 +7,7 @@ from llmkit.training.bert import (
     pretraining_loss,
     score_pretraining,
 )
+from llmkit.training.doctor import Doctor, Note
 from llmkit.training.gradients import clip_gradients
 from llmkit.training.loop import Step, evaluate, train
 from llmkit.training.masking import (
@@ -44,10 +45,12 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "Doctor",
     "EncodedPairs",
     "MaskedBatch",
     "Masking",
     "Muon",
+    "Note",
     "PretrainingScores",
     "Run",
     "Snapshot",
