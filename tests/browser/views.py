@@ -30,11 +30,24 @@ def run(steps=12):
 
     batches = random_windows(torch.tensor(letters.encode(text)), 8, 4)
     return Run(gpt, batches, adamw(gpt, 0.01), steps=steps)
+
+
+def snapshots():
+    from llmkit.training import take_snapshot
+
+    trained, taken = run(6), [take_snapshot(gpt, 0, loss=3.6)]
+    trained.listen(
+        lambda s: taken.append(take_snapshot(gpt, s.step + 1, loss=s.loss)))
+    trained.wait()
+    return taken
 """
 
 TRAINING = """explore.training(run(), letters, floor=1.2, baselines={"bigram": 2.9},
     validation=lambda: 3.0, prompt=text[:3], sentence=text[:9], every=4,
     notes=lambda: ["The learning rate is high."])"""
+
+TIME_MACHINE = """explore.time_machine(snapshots(), gpt, letters, text[:9], floor=1.2,
+    prompt=text[:3], curve=[(i, 3.0) for i in range(9)], baselines={"bigram": 2.9})"""
 
 # name -> code whose last line is the view
 VIEWS = {
@@ -42,7 +55,7 @@ VIEWS = {
     "attention": "explore.attention(gpt, letters, text[:20])",
     "compare": "explore.compare(gpt, letters, small, bytewise, text[:20])",
     "embeddings": "explore.embeddings(gpt, letters, list(letters.vocab)[:20])",
-    "fill_mask": "explore.fill_mask(bert, pieces, text, ['quick', 'dog'])",
+    "fill_mask": "explore.fill_mask(bert, pieces, text, [2, 4])",
     "metrics": "explore.metrics()",
     "lens": "explore.lens(gpt, letters, text[:20], watch=['a', 'b'])",
     "next_token": "explore.next_token(gpt, letters, text[:20])",
@@ -50,6 +63,7 @@ VIEWS = {
     "sentence_pair": "explore.sentence_pair(bert, pieces, text, 'dog.', ['fox', 'ox'])",
     "steps": "explore.steps(gpt, letters, text[:9], layer=1, head=2)",
     "threshold": "explore.threshold([k / 24 for k in range(24)], [0, 0, 1] * 8)",
+    "time_machine": TIME_MACHINE,
     "tokens": "explore.tokens(text, {'bytes': bytewise, 'letters': letters})",
     "training": TRAINING,
     "what_if": "explore.what_if(gpt, letters, text[:9])",
