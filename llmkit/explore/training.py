@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import torch
-
 from llmkit.checks import check_count, check_type
-from llmkit.decoding import generate
-from llmkit.models import GPT, Llama
+from llmkit.explore.samples import first_tokens, writer
 from llmkit.trace import capture
 from llmkit.trace.tokens import as_tokenizer
 from llmkit.training import Run, Step
@@ -71,7 +68,7 @@ def training(
             "prompt and sentence need the model's tokenizer; got tokenizer=None"
         )
     if prompt is not None and sample is None:
-        sample = _writer(run, as_tokenizer(tokenizer), prompt, max_new_tokens)
+        sample = writer(run.model, as_tokenizer(tokenizer), prompt, max_new_tokens)
     lines = {} if floor is None else {"floor": floor}
     view = TrainingDashboard(
         run.steps,
@@ -92,22 +89,6 @@ def training(
     run.on_change(watcher.on_change)
     view.observe(lambda change: _set_rate(run, change["new"]), "rate")
     return view
-
-
-def first_tokens(tokenizer, text: str, count: int = 24) -> str:
-    """Return as much of a text as gives at most so many tokens.
-
-    Args:
-        tokenizer: of the kit.
-        text: any text.
-        count: the most tokens, those that the tokenizer puts around it included.
-    """
-    encoding = tokenizer(text)
-    if len(encoding.ids) <= count:
-        return text
-    pairs = zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
-    own = [offset for offset, special in pairs if not special]
-    return text[: own[count - (len(encoding.ids) - len(own)) - 1][1]]
 
 
 class _Watcher:
@@ -182,23 +163,3 @@ def _act(run: Run, view: TrainingDashboard, wish: str) -> None:
 def _set_rate(run: Run, rate: float) -> None:
     if rate != run.rate:
         run.rate = rate
-
-
-def _writer(run: Run, tokenizer, prompt: str, max_new_tokens: int):
-    model = run.model
-    check_type("model", model, (GPT, Llama), "For others, give sample instead.")
-    ids = torch.tensor([tokenizer(prompt, add_special_tokens=False).ids])
-    context = model.config.context_length
-    if not 0 < ids.shape[1] < context:
-        raise ValueError(
-            f"prompt must give 1 to {context - 1} tokens, so that one fits after it; "
-            f"got {ids.shape[1]}"
-        )
-    room = min(max_new_tokens, context - ids.shape[1])
-
-    def write() -> str:
-        device = next(model.parameters()).device
-        written = generate(model, ids.to(device), room)
-        return tokenizer.decode(written[0].tolist(), skip_special=True)
-
-    return write

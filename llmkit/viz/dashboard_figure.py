@@ -121,3 +121,55 @@ def dashboard_table(rows, validation):
             f"{losses[i]:.3f}" if i >= 0 else "" for i in at.tolist()
         ]
     return frame
+
+
+def machine_figure(steps, index, curve, losses, lines, name, found, weights):
+    """Draw what the time machine shows at one snapshot.
+
+    Args:
+        steps: of the snapshots, N.
+        index: the chosen one.
+        curve: step and loss of the run, (n, 2).
+        losses: of the snapshots, or None.
+        lines: [name, loss] of each level line.
+        name: of the score that is drawn.
+        found: the highest score of a head at each snapshot, (N,).
+        weights: attention at the chosen one, (L, H, T, T).
+
+    Returns:
+        A matplotlib figure.
+    """
+    figure, axes = new_figure(11, 3, 1, 3, width_ratios=[1.6, 1, 1.2])
+    known = [(s, v) for s, v in zip(steps, losses or (), strict=False) if v is not None]
+    rows = np.zeros((len(curve), 2)) if not len(curve) else np.asarray(curve)
+    paint_loss(axes[0], rows, lines, known)
+    axes[1].plot(steps, found, color=PALETTE[0], marker=".")
+    axes[1].set_title(f"{name} score, highest head", fontsize=9, loc="left")
+    axes[1].set_xlabel("step", fontsize=8)
+    axes[1].tick_params(labelsize=8)
+    for ax in axes[:2]:
+        ax.axvline(steps[index], color=PALETTE[5], lw=1.2, ls=":")
+    paint_grid(axes[2], weights)
+    axes[2].set_title(f"attention at step {steps[index]}", fontsize=9, loc="left")
+    return figure
+
+
+def machine_table(steps, scores, best, samples):
+    """Return a pandas DataFrame with one row for each snapshot.
+
+    Args:
+        steps: N.
+        scores: name to one number for each snapshot, or None where unknown.
+        best: name to the highest score of a head at each, (N,).
+        samples: what was written at each, or empty.
+    """
+    import pandas as pd
+
+    columns = {
+        name: ["" if v is None else f"{v:.3f}" for v in values]
+        for name, values in scores.items()
+    }
+    columns |= {f"{name}, highest head": np.round(v, 3) for name, v in best.items()}
+    if len(samples):
+        columns["what it writes"] = list(samples)
+    return pd.DataFrame(columns, index=pd.Index(steps, name="step"))

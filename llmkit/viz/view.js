@@ -195,10 +195,10 @@ const lm = {
     return out;
   },
   // axes and a grid; returns functions from numbers to pixels, and what draws there
-  chart(canvas, theme, { width, height, x, y, log = false, right = 12, bottom = 32, top = 10, xName, digits = 1 }) {
+  chart(canvas, theme, { width, height, x, y, log = false, root = false, right = 12, bottom = 32, top = 10, xName, digits = 1 }) {
     const ctx = lm.fit(canvas, width, height), left = 44, w = width - left - right, h = height - top - bottom;
     const f = log ? Math.log10 : (v) => v, low = f(y[0]), high = f(y[1]);
-    const px = (v) => left + ((v - x[0]) / (x[1] - x[0] || 1)) * w;
+    const g = root ? Math.sqrt : (v) => v, px = (v) => left + ((g(v) - g(x[0])) / (g(x[1]) - g(x[0]) || 1)) * w;
     const py = (v) => top + (1 - (f(v) - low) / (high - low || 1)) * h;
     ctx.font = "11px system-ui, 'DejaVu Sans', sans-serif";
     ctx.textBaseline = "middle";
@@ -212,7 +212,12 @@ const lm = {
       ctx.fillText(say(v), left - 5, py(v));
     }
     ctx.textAlign = "center";
-    for (const v of lm.ticks(x[0], x[1], false, Math.max(2, Math.round(w / 60)))) ctx.fillText(say(v), px(v), top + h + 10);
+    let free = -99;
+    for (const v of lm.ticks(x[0], x[1], false, Math.max(2, Math.round(w / 60)))) {
+      if (px(v) - free < 34) continue;
+      ctx.fillText(say(v), px(v), top + h + 10);
+      free = px(v);
+    }
     if (xName) ctx.fillText(xName, left + w / 2, height - 7);
     const line = (points, colour, wide = 1, dash = []) => {
       ctx.beginPath();
@@ -309,8 +314,8 @@ const lm = {
     };
     return { canvas, paint };
   },
-  // one head, with the names of its tokens
-  heat(canvas, theme, codes, from, labels, table) {
+  // one head, with the names of its tokens; signed: 128 is nothing, and signs are written
+  heat(canvas, theme, codes, from, labels, table, signed = false) {
     const t = labels.length, cell = lm.clamp(Math.floor(260 / Math.max(1, t)), 8, 24), every = Math.ceil(11 / cell);
     const ctx = lm.fit(canvas, 78 + t * cell + 30, 62 + t * cell);
     ctx.font = "11px system-ui, 'DejaVu Sans', sans-serif";
@@ -319,6 +324,11 @@ const lm = {
       for (let j = 0; j < t; j++) {
         ctx.fillStyle = lm.rgb(table[codes[from + i * t + j]]);
         ctx.fillRect(78 + j * cell, 58 + i * cell, cell, cell);
+        const much = codes[from + i * t + j] - 128;
+        if (!signed || Math.abs(much) < 40 || cell < 9) continue;
+        ctx.fillStyle = lm.ink(table[much + 128]);
+        ctx.textAlign = "center";
+        ctx.fillText(much > 0 ? "+" : "−", 78 + (j + 0.5) * cell, 58 + (i + 0.5) * cell);
       }
       if (i % every) continue;
       ctx.fillStyle = theme.fg;
