@@ -3,6 +3,8 @@
 from llmkit.models.bert import BERT, BERTConfig
 from llmkit.models.gpt import GPT, GPTConfig
 from llmkit.models.llama import Llama, LlamaConfig
+from llmkit.models.modern import Modern, ModernConfig
+from llmkit.models.modern_ngrams import ModernNGrams, ModernNGramsConfig
 from llmkit.models.output import ModelOutput
 from llmkit.models.seq2seq import Seq2Seq, Seq2SeqConfig
 
@@ -14,6 +16,10 @@ __all__ = [
     "Llama",
     "LlamaConfig",
     "ModelOutput",
+    "Modern",
+    "ModernConfig",
+    "ModernNGrams",
+    "ModernNGramsConfig",
     "Seq2Seq",
     "Seq2SeqConfig",
 ]

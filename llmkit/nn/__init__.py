@@ -27,6 +27,7 @@ from llmkit.nn.masks import (
     sliding_window_mask,
 )
 from llmkit.nn.modes import evaluating
+from llmkit.nn.ngrams import NGramEmbedding
 from llmkit.nn.norms import LayerNorm, RMSNorm
 from llmkit.nn.positions import (
     LearnedPositions,
@@ -45,6 +46,7 @@ __all__ = [
     "LayerNorm",
     "LearnedPositions",
     "MultiHeadAttention",
+    "NGramEmbedding",
     "RMSNorm",
     "SwiGLU",
     "TurnLock",
