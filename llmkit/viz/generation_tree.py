@@ -217,9 +217,7 @@ class GenerationTree(View):
     def figure(self):
         """Return a `matplotlib.figure.Figure` of the whole tree."""
         shown = [
-            (i, n)
-            for i, n in enumerate(self.nodes)
-            if n[1] < _COLUMNS and n[2] < _ROWS
+            (i, n) for i, n in enumerate(self.nodes) if n[1] < _COLUMNS and n[2] < _ROWS
         ]
         depth = max((n[1] for _, n in shown), default=0) + 1
         tall = max((n[2] for _, n in shown), default=0) + 1

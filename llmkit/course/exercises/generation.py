@@ -1,0 +1,319 @@
+"""Exercises of 09_decoding: the length penalty, acceptance, padding, 8-bit weights."""
+
+from __future__ import annotations
+
+import torch
+
+from llmkit.course.exercise import Case, Exercise, Mistake
+from llmkit.decoding import left_pad, quantize_rows
+
+# --- one step of beam search ---------------------------------------------------------
+
+
+def beam_step(totals, log_probs, width):
+    """Choose the likeliest continuations of several branches.
+
+    Args:
+        totals: the sums of log-probabilities so far, (K,).
+        log_probs: of each branch's next token, (K, V).
+        width: how many branches live on.
+
+    Returns:
+        The branch that each new one continues, (width,), its token, (width,), and its
+        sum, (width,), best first.
+    """
+    sums = (totals[:, None] + log_probs).flatten()  # (K * V,)
+    best = sums.topk(width)
+    vocab = log_probs.shape[1]
+    return best.indices // vocab, best.indices % vocab, best.values
+
+
+def _beam_cases():
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(branches, vocab):
+        return torch.randn(branches, vocab, generator=generator).log_softmax(-1)
+
+    return [
+        Case(torch.tensor([-1.0, -1.5, -4.0]), draw(3, 5), 3, note="3 branches of 5"),
+        Case(torch.tensor([-0.1, -9.0]), draw(2, 7), 4, note="one branch takes all"),
+        Case(torch.zeros(1), draw(1, 4), 2, note="the first step: one branch"),
+    ]
+
+
+def _beam_sort(totals, log_probs, width):
+    rows = [
+        (float(total + p), b, t)
+        for b, (total, row) in enumerate(zip(totals, log_probs, strict=True))
+        for t, p in enumerate(row)
+    ]
+    rows = sorted(rows, reverse=True)[:width]
+    return (
+        torch.tensor([b for _, b, _ in rows]),
+        torch.tensor([t for _, _, t in rows]),
+        torch.tensor([s for s, _, _ in rows]),
+    )
+
+
+def _beam_unravel(totals, log_probs, width):
+    sums = log_probs + totals.unsqueeze(1)
+    order = sums.reshape(-1).argsort(descending=True)[:width]
+    branch, token = torch.unravel_index(order, sums.shape)
+    return branch, token, sums[branch, token]
+
+
+def _beam_each(totals, log_probs, width):
+    """Let each branch keep its own best token."""
+    best = log_probs.max(-1)
+    n = min(width, len(totals))
+    order = (totals + best.values).argsort(descending=True)[:n]
+    return order, best.indices[order], (totals + best.values)[order]
+
+
+def _beam_without_past(totals, log_probs, width):
+    branch, token, values = beam_step(torch.zeros_like(totals), log_probs, width)
+    return branch, token, values
+
+
+def _beam_product(totals, log_probs, width):
+    sums = (totals[:, None] * log_probs).flatten()
+    best = sums.topk(width)
+    vocab = log_probs.shape[1]
+    return best.indices // vocab, best.indices % vocab, best.values
+
+
+def _beam_flat(totals, log_probs, width):
+    branch, token, values = beam_step(totals, log_probs, width)
+    return branch, branch * log_probs.shape[1] + token, values
+
+
+BEAM_STEP = Exercise(
+    name="beam_step",
+    signature="beam_step(totals, log_probs, width)",
+    reference=beam_step,
+    cases=_beam_cases,
+    right=(_beam_sort, _beam_unravel),
+    mistakes=(
+        Mistake(
+            "each its own",
+            "Each branch keeps its own best token: that is greedy search several times "
+            "over. All continuations of all branches compete for the places.",
+            _beam_each,
+        ),
+        Mistake(
+            "the past forgotten",
+            "The branches compete by their last token alone. What counts is the sum of "
+            "the whole branch: add `totals` first.",
+            _beam_without_past,
+        ),
+        Mistake(
+            "multiplied",
+            "Log-probabilities were multiplied. Probabilities multiply; their "
+            "logarithms add.",
+            _beam_product,
+        ),
+        Mistake(
+            "place in the flat list",
+            "The token came back as its place in the flattened table. Divide by V: the "
+            "quotient is the branch, the remainder the token.",
+            _beam_flat,
+        ),
+    ),
+)
+
+# --- speculative decoding ------------------------------------------------------------
+
+
+def accept_probability(p, q):
+    """Return how likely each guess is accepted, and what is drawn from otherwise.
+
+    Args:
+        p: the target's distribution, (V,).
+        q: the draft's, (V,).
+
+    Returns:
+        The chance that a guess is accepted, (V,), and the distribution of the
+        correction, (V,), which sums to 1.
+    """
+    rest = (p - q).clamp(min=0)
+    return (p / q).clamp(max=1), rest / rest.sum()
+
+
+def _speculative_cases():
+    generator = torch.Generator().manual_seed(1)
+
+    def draw(size):
+        return torch.rand(size, generator=generator).softmax(-1)
+
+    return [
+        Case(
+            torch.tensor([0.5, 0.3, 0.2]),
+            torch.tensor([0.2, 0.2, 0.6]),
+            note="by hand",
+        ),
+        Case(draw(6), draw(6), note="six tokens"),
+        Case(
+            torch.tensor([0.0, 0.4, 0.6]),
+            torch.tensor([0.5, 0.25, 0.25]),
+            note="a token that the target never says",
+        ),
+    ]
+
+
+def _accept_min(p, q):
+    overlap = torch.minimum(p, q)
+    rest = p - overlap
+    return overlap / q, rest / rest.sum()
+
+
+def _accept_where(p, q):
+    accept = torch.where(p < q, p / q, torch.ones_like(p))
+    rest = torch.where(p > q, p - q, torch.zeros_like(p))
+    return accept, rest / float(rest.sum())
+
+
+SPECULATIVE = Exercise(
+    name="accept_probability",
+    signature="accept_probability(p, q)",
+    reference=accept_probability,
+    cases=_speculative_cases,
+    right=(_accept_min, _accept_where),
+    mistakes=(
+        Mistake(
+            "drawn from p again",
+            "After a rejection the token was drawn from p itself. Then tokens that the "
+            "draft likes come too often: they were accepted already as guesses. Draw "
+            "from what is missing, max(0, p - q).",
+            lambda p, q: ((p / q).clamp(max=1), p),
+        ),
+        Mistake(
+            "not normalised",
+            "What is missing, max(0, p - q), does not sum to 1: divide it by its sum.",
+            lambda p, q: ((p / q).clamp(max=1), (p - q).clamp(min=0)),
+        ),
+        Mistake(
+            "the wrong way round",
+            "The ratio is upside down. A guess that the target finds *likelier* than "
+            "the draft is always accepted: p / q.",
+            lambda p, q: (
+                (q / p).clamp(max=1),
+                (p - q).clamp(min=0) / (p - q).clamp(min=0).sum(),
+            ),
+        ),
+        Mistake(
+            "above 1",
+            "Some chances are above 1. Where the target finds the guess likelier than "
+            "the draft does, it is accepted with certainty: min(1, p / q).",
+            lambda p, q: (p / q, (p - q).clamp(min=0) / (p - q).clamp(min=0).sum()),
+        ),
+    ),
+)
+
+# --- prompts of unequal length -------------------------------------------------------
+
+
+def _pad_rows(prompts, pad_id, side):
+    longest = max(len(p) for p in prompts)
+    ids, mask = [], []
+    for prompt in prompts:
+        fill = longest - len(prompt)
+        left, right = (fill, 0) if side == "left" else (0, fill)
+        ids.append([pad_id] * left + list(prompt) + [pad_id] * right)
+        mask.append([False] * left + [True] * len(prompt) + [False] * right)
+    return torch.tensor(ids), torch.tensor(mask)
+
+
+def _pad_flip(prompts, pad_id):
+    rows = [torch.tensor(p).flip(0) for p in prompts]
+    ids = torch.nn.utils.rnn.pad_sequence(rows, True, pad_id).flip(1)
+    ones = [torch.ones(len(p), dtype=torch.bool) for p in prompts]
+    return ids, torch.nn.utils.rnn.pad_sequence(ones, True, False).flip(1)
+
+
+LEFT_PAD = Exercise(
+    name="left_pad",
+    signature="left_pad(prompts, pad_id)",
+    reference=left_pad,
+    cases=lambda: [
+        Case([[5], [3, 5, 5, 9], [8, 0]], 0, note="a prompt that holds the pad id"),
+        Case([[1, 2, 3], [4]], 7, note="two prompts"),
+    ],
+    right=(lambda p, i: _pad_rows(p, i, "left"), _pad_flip),
+    mistakes=(
+        Mistake(
+            "on the right",
+            "The padding stands on the right, between the prompt and what the model "
+            "writes. The next token is written behind the last column: every text must "
+            "end there.",
+            lambda p, i: _pad_rows(p, i, "right"),
+        ),
+        Mistake(
+            "the mask read off the ids",
+            "The mask hides every token with the padding's id, also one that belongs "
+            "to a prompt. Take it from the lengths.",
+            lambda p, i: (
+                _pad_rows(p, i, "left")[0],
+                _pad_rows(p, i, "left")[0] != i,
+            ),
+        ),
+        Mistake(
+            "the mask inverted",
+            "The mask is True on the padding. In this kit True means: this may be "
+            "looked at.",
+            lambda p, i: (
+                _pad_rows(p, i, "left")[0],
+                ~_pad_rows(p, i, "left")[1],
+            ),
+        ),
+    ),
+)
+
+# --- 8-bit weights -------------------------------------------------------------------
+
+
+def _quantize(weight, largest, cut=False):
+    scale = largest / 127
+    scaled = weight / scale
+    whole = scaled.trunc() if cut else scaled.round()
+    return whole.to(torch.int8), scale
+
+
+QUANTIZE = Exercise(
+    name="quantize_rows",
+    signature="quantize_rows(weight)",
+    reference=quantize_rows,
+    cases=lambda: [
+        Case(torch.tensor([[1.27, -0.5, 0.256], [0.01, 0.02, -0.04]]), note="by hand"),
+        Case(
+            torch.randn(3, 8, generator=torch.Generator().manual_seed(0)),
+            note="three rows",
+        ),
+    ],
+    right=(
+        lambda w: _quantize(w, w.abs().max(dim=1, keepdim=True).values),
+        lambda w: _quantize(w, torch.maximum(w, -w).amax(1).unsqueeze(1)),
+    ),
+    mistakes=(
+        Mistake(
+            "one scale for all",
+            "One scale for the whole matrix: a row of small weights is then rounded to "
+            "a few numbers, or to nothing. Give each row its own.",
+            lambda w: _quantize(w, w.abs().max().expand(len(w), 1)),
+        ),
+        Mistake(
+            "the largest, not the largest size",
+            "The scale was taken from the largest weight. Where the smallest lies "
+            "further from 0, its quotient passes −128 and the byte wraps round. Take "
+            "the largest *absolute* value.",
+            lambda w: _quantize(w, w.amax(dim=1, keepdim=True)),
+        ),
+        Mistake(
+            "cut off",
+            "The fractions were cut off. Rounding to the nearest halves the largest "
+            "error, and does not pull everything towards 0.",
+            lambda w: _quantize(w, w.abs().amax(dim=1, keepdim=True), cut=True),
+        ),
+    ),
+)
+
+EXERCISES = [BEAM_STEP, SPECULATIVE, LEFT_PAD, QUANTIZE]
