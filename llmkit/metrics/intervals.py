@@ -64,6 +64,7 @@ def wilson_interval(right: float, n: int, level: float = 0.95) -> Interval:
         n: out of how many.
         level: how often such intervals hold the true share.
     """
+    right, n = float(right), int(n)  # NumPy's numbers too
     check_count("n", n)
     check_range("right", right, 0, n)
     _check_level(level)

@@ -113,5 +113,6 @@ def bits_per_byte(loss: float, n_tokens: int, n_bytes: int) -> float:
     Returns:
         Bits for each byte of text; a model that guesses bytes evenly needs 8.
     """
+    loss, n_tokens, n_bytes = float(loss), int(n_tokens), int(n_bytes)
     check_positive("n_bytes", n_bytes)
     return loss * n_tokens / n_bytes / math.log(2)

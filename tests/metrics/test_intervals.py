@@ -29,17 +29,16 @@ def test_wilson_equals_scipy(right, n, level):
     assert (mine.n, mine.level) == (n, level)
 
 
-@pytest.mark.parametrize("share", [0.5, 0.7, 0.9, 0.95])
-@pytest.mark.parametrize("n", [50, 100, 300])
-def test_wilson_covers_what_it_says_exactly(share, n):
-    covered = sum(
-        stats.binom.pmf(k, n, share) for k in range(n + 1) if share in _wilson(k, n)
-    )
-    assert 0.92 < covered < 0.98
-
-
-def _wilson(k, n):
-    return wilson_interval(k, n)
+@pytest.mark.parametrize(("n", "least", "most"), [(50, 0.93, 0.98), (200, 0.93, 0.97)])
+def test_wilson_covers_what_it_says_exactly(n, least, most):
+    # counts are whole, so no interval covers exactly 95 % for every true share
+    ends = [wilson_interval(k, n) for k in range(n + 1)]
+    covered = []
+    for share in np.linspace(0.5, 0.95, 46):
+        odds = stats.binom.pmf(range(n + 1), n, share)
+        covered.append(sum(p for p, i in zip(odds, ends, strict=True) if share in i))
+    assert least < min(covered) < max(covered) < most
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.005)
 
 
 def test_bootstrap_agrees_with_scipys():
@@ -67,6 +66,7 @@ def test_right_and_wrong_are_counted_by_wilson():
     right = [True] * 18 + [False] * 2
     assert bootstrap_interval(right) == wilson_interval(18, 20)
     assert bootstrap_interval(np.array(right, float)).high < 1
+    assert wilson_interval(np.int64(18), np.int64(20)) == wilson_interval(18, 20)
 
 
 def test_same_seed_same_interval_and_another_seed_another():
@@ -108,37 +108,3 @@ def test_messages():
     with pytest.raises(ValueError, match="right must"):
         wilson_interval(3, 2)
     assert not math.isnan(bootstrap_interval([0.5, 0.5]).low)
-
-
-# --- coverage: the true score lies inside 93 to 97 times out of 100 -------------------
-SIMULATIONS = 1000
-
-
-def covered(draw, truth: float, statistic=None, sums=False, n=100) -> float:
-    """Share of simulated data sets whose 95 % interval holds the truth."""
-    rng = np.random.default_rng(11)
-    inside = 0
-    for seed in range(SIMULATIONS):
-        values = draw(rng, n)
-        got = bootstrap_interval(
-            values, statistic, resamples=1000, seed=seed, sums=sums
-        )
-        inside += truth in got
-    return inside / SIMULATIONS
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("n", [50, 100])
-@pytest.mark.parametrize(
-    ("draw", "truth"),
-    [
-        (lambda r, n: r.random(n) < 0.9, 0.9),
-        (lambda r, n: r.normal(size=n), 0.0),
-        (lambda r, n: r.beta(5, 2, n), 5 / 7),
-        # a token F1: many exactly right, some quite wrong, some between
-        (lambda r, n: np.maximum(r.random(n) < 0.5, r.random(n)), 0.75),
-    ],
-    ids=["accuracy", "normal", "beta", "token F1"],
-)
-def test_coverage_of_means(draw, truth, n):
-    assert 0.93 <= covered(draw, truth, n=n) <= 0.97

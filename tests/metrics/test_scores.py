@@ -43,6 +43,8 @@ def test_perplexity_and_bits():
     assert perplexity(0.0) == 1
     # 100 tokens of 4 bytes, guessed evenly among 256**4, cost 8 bits a byte
     assert bits_per_byte(4 * math.log(256), 100, 400) == pytest.approx(8)
+    loss, tokens, size = torch.tensor([4 * math.log(256), 100, 400])
+    assert bits_per_byte(loss, tokens, size) == pytest.approx(8)
 
 
 def test_a_hopeless_model_has_an_infinite_perplexity():
