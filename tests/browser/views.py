@@ -11,7 +11,9 @@ root = next(p for p in (here, *here.parents) if (p / "llmkit").is_dir())
 sys.path.insert(0, str(root))
 import torch
 from llmkit import explore
+from llmkit.metrics import Interval
 from llmkit.models import BERT, BERTConfig, GPT, GPTConfig
+from llmkit.tasks import CurvePoint, FineTuning
 from llmkit.tokenizers import ByteBPETokenizer, CharTokenizer, WordPieceTokenizer
 
 torch.manual_seed(0)
@@ -40,6 +42,18 @@ def snapshots():
         lambda s: taken.append(take_snapshot(gpt, s.step + 1, loss=s.loss)))
     trained.wait()
     return taken
+
+
+def study():
+    from llmkit.tasks import Classifier, Study
+
+    words = {0: ["bad", "awful", "sad"], 1: ["good", "nice", "lovely"]}
+    texts = [f"a {a} and {b} film" for w in words.values() for a in w for b in w]
+    labels = [label for label in words for _ in range(9)]
+    known = WordPieceTokenizer.train(" ".join(texts), 60)
+    sizes = {"vocab_size": known.vocab_size, "d_model": 16, "n_layers": 2}
+    fresh = lambda: Classifier(BERT(BERTConfig(**sizes)), 2)
+    return Study({"fresh": fresh}, known, (texts, labels), (texts, labels))
 """
 
 TRAINING = """explore.training(run(), letters, floor=1.2, baselines={"bigram": 2.9},
@@ -49,6 +63,9 @@ TRAINING = """explore.training(run(), letters, floor=1.2, baselines={"bigram": 2
 TIME_MACHINE = """explore.time_machine(snapshots(), gpt, letters, text[:9], floor=1.2,
     prompt=text[:3], curve=[(i, 3.0) for i in range(9)], baselines={"bigram": 2.9})"""
 
+FINE_TUNING = """explore.fine_tuning(study(), FineTuning(lr=3e-3, epochs=2),
+    recorded=[CurvePoint("fresh", 10, Interval(0.6, 0.5, 0.7), 0.5, 0.7, 3)])"""
+
 # name -> code whose last line is the view
 VIEWS = {
     "block": "explore.block(n_layers=6, d_model=16, residual=False)",
@@ -56,6 +73,7 @@ VIEWS = {
     "compare": "explore.compare(gpt, letters, small, bytewise, text[:20])",
     "embeddings": "explore.embeddings(gpt, letters, list(letters.vocab)[:20])",
     "fill_mask": "explore.fill_mask(bert, pieces, text, [2, 4])",
+    "fine_tuning": FINE_TUNING,
     "metrics": "explore.metrics()",
     "learning_rate": "explore.learning_rate('rows', 'momentum', 0.1)",
     "loss": "explore.loss(gpt, letters, text[:9], answer=text[9], n=4)",
@@ -64,6 +82,7 @@ VIEWS = {
     "next_token": "explore.next_token(gpt, letters, text[:20])",
     "positions": "explore.positions()",
     "sentence_pair": "explore.sentence_pair(bert, pieces, text, 'dog.', ['fox', 'ox'])",
+    "sick_run": "explore.sick_run('rate_high')",
     "steps": "explore.steps(gpt, letters, text[:9], layer=1, head=2)",
     "threshold": "explore.threshold([k / 24 for k in range(24)], [0, 0, 1] * 8)",
     "time_machine": TIME_MACHINE,
