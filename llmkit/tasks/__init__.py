@@ -22,6 +22,7 @@ from llmkit.tasks.fine_tune import FineTuning, fine_tune, predict, text_vectors
 from llmkit.tasks.freezing import freeze, layer_rates
 from llmkit.tasks.objective import class_weights, classification_loss
 from llmkit.tasks.pooling import first_pool, last_pool, max_pool, mean_pool
+from llmkit.tasks.study import Measured, Study
 
 __all__ = [
     "Classifier",
@@ -29,6 +30,8 @@ __all__ = [
     "CurveRun",
     "Example",
     "FineTuning",
+    "Measured",
+    "Study",
     "accuracy_by",
     "augmented",
     "class_weights",

@@ -29,7 +29,7 @@ class FineTuning:
 
     epochs: int = 3  # how often each example is seen
     batch_size: int = 16  # B
-    lr: float = 2e-4  # the head's; see layer_decay for the layers below
+    lr: float = 1e-4  # the head's; see layer_decay for the layers below
     layer_decay: float = 1.0  # each block learns at this share of the one above
     weight_decay: float = 0.01
     warmup: float = 0.1  # the share of the steps in which the rate climbs
