@@ -169,7 +169,7 @@ class Filler:
         hidden = torch.tensor(ids)
         hidden[masked] = self.tokenizer.mask_id
         rows = self._rows(hidden, slot, free, neighbours)
-        probs = self._read(*rows, masked)  # (N, blanks, V)
+        probs = self._read(rows, masked)  # (N, blanks, V)
         here = masked.index(slot)
         answer = answers[here] if answers[here] >= 0 else int(probs[0, here].argmax())
         influence = None
@@ -202,25 +202,25 @@ class Filler:
 
     def _rows(
         self, hidden: Tensor, slot: int, free: list[bool], neighbours: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Write each reading as ids and what may be seen, (N, T) each."""
-        places = torch.arange(len(hidden))
-        special = ~torch.tensor(free)
-        # [CLS] and [SEP] stay: without them the model would be lost, not one-sided
-        seen = [torch.ones_like(special), special | (places <= slot)]
-        seen.append(special | (places >= slot))
-        ids = [hidden] * 3
-        for at in range(len(hidden)) if neighbours else ():
-            less = hidden.clone()
-            if free[at]:
-                less[at] = self.tokenizer.mask_id
-            ids.append(less)
-            seen.append(seen[0])
-        return torch.stack(ids), torch.stack(seen)
+    ) -> Tensor:
+        """Write each reading as ids, (N, T).
 
-    def _read(self, ids: Tensor, seen: Tensor, masked: list[int]) -> np.ndarray:
+        A side is taken away by hiding its words too, not by the attention mask: a
+        model that met masks while it learned can read on, one whose keys vanish is
+        lost.
+        """
+        places, words = torch.arange(len(hidden)), torch.tensor(free)
+        mask_id = self.tokenizer.mask_id
+        rows = [hidden]
+        rows.append(hidden.masked_fill(words & (places > slot), mask_id))
+        rows.append(hidden.masked_fill(words & (places < slot), mask_id))
+        for at in range(len(hidden)) if neighbours else ():
+            rows.append(hidden.masked_fill(words & (places == at), mask_id))
+        return torch.stack(rows)
+
+    def _read(self, ids: Tensor, masked: list[int]) -> np.ndarray:
         device = next(self.model.parameters()).device
         with running(self.model):
-            output = self.model(ids.to(device), seen.to(device))
+            output = self.model(ids.to(device))
             probs = output.logits[:, masked].float().softmax(-1)
         return probs.cpu().numpy()
