@@ -73,13 +73,14 @@ def make(
         if minutes is not None and time.monotonic() - begin > 60 * minutes:
             raise _TimeIsUp
 
+    reviews = _Reviews()
     try:
-        runs = learning_curve(
-            _Reviews().run, STARTS, SIZES, SEEDS[:seeds], known, store
-        )
+        # the largest first: they matter most if the time does not do for all
+        for size in sorted(SIZES, reverse=True):
+            learning_curve(reviews.run, STARTS, [size], SEEDS[:seeds], known, store)
     except _TimeIsUp:
         return None
-    log = _log(runs)
+    log = _log(known)
     text = json.dumps(log, indent=1) + "\n"
     write_atomically(folder / "log.json", lambda draft: draft.write_text(text, "utf-8"))
     return log
