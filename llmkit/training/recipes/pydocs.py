@@ -28,6 +28,7 @@ from llmkit.training import (
     random_windows,
     warmup_cosine,
 )
+from llmkit.training.recipes.moments import keep_moments
 from llmkit.training.recipes.parts import train_by_parts, write_text
 from llmkit.training.recipes.pydocs_sheet import datasheet
 
@@ -56,6 +57,20 @@ class PydocsRecipe:
     adamw_lr: float = 0.01  # of embeddings and norms
     weight_decay: float = 0.3
     seed: int = 0
+
+
+# the run that the snapshots are of: twenty moments of it fit into a good megabyte
+SMALL = {
+    "vocab_size": 384,
+    "context_length": 96,
+    "d_model": 32,
+    "n_heads": 4,
+    "n_layers": 2,
+    "d_ff": 40,
+    "batch_size": 12,
+    "steps": 1500,
+    "lr": 0.02,
+}
 
 
 def make(
@@ -88,6 +103,7 @@ def make(
     curve = _train(model, train_ids, valid_ids, recipe, folder, minutes)
     if curve is None:
         return None
+    small = replace(recipe, **SMALL | {"steps": min(SMALL["steps"], recipe.steps)})
     # float16 halves the file; what is measured is what is stored
     save_pretrained(model.half(), tokenizer, folder)
     model, tokenizer = load_decoder(folder)
@@ -102,11 +118,47 @@ def make(
         "validation": _size(validation, valid_ids),
         "scores": _scores(model, train_ids, valid_ids, validation, recipe),
         "samples": _samples(model, tokenizer),
+        "snapshots": small_run(folder, small, training, validation),
         "curve": curve,
     }
     write_text(folder / "log.json", json.dumps(log, indent=1) + "\n")
     write_text(folder / "README.md", datasheet(log))
     return log
+
+
+def small_run(
+    folder: Path, recipe: PydocsRecipe, training: list[str], validation: list[str]
+) -> dict:
+    """Train a small model with few tokens and keep some twenty moments of it.
+
+    Args:
+        folder: where they go, and the tokenizer, into `snapshots/`.
+        recipe: of the small run.
+        training: the documents to learn from.
+        validation: those to measure on; a part of them is read.
+
+    Returns:
+        What the log says of it.
+    """
+    seed_all(recipe.seed)
+    tokenizer = ByteBPETokenizer.train(
+        training, vocab_size=recipe.vocab_size, special_tokens=[END]
+    )
+    tokenizer.save(folder / "snapshots")
+    model = _model(recipe, tokenizer.vocab_size)
+    valid_ids = _join(tokenizer, validation)[:8_000]
+    found = keep_moments(
+        folder / "snapshots",
+        model,
+        muon(model, recipe.lr, recipe.adamw_lr, recipe.weight_decay),
+        random_windows(
+            _join(tokenizer, training), recipe.context_length, recipe.batch_size
+        ),
+        lambda: _valid_loss(model, valid_ids, recipe),
+        steps=recipe.steps,
+        schedule=warmup_cosine(recipe.steps, min(recipe.warmup, recipe.steps // 10)),
+    )
+    return {"recipe": {name: getattr(recipe, name) for name in SMALL}, **found}
 
 
 def _documents(split: str) -> list[str]:

@@ -34,6 +34,10 @@ and cooled to zero along a cosine. Nothing was chosen by looking at its samples.
 processor, another number of threads or another Python gives slightly other weights.
 `log.json` holds the whole recipe and the loss curve.
 
+`snapshots/` holds {moments} moments of a much smaller run, with {small_weights:,}
+weights, {small_vocab} tokens and {small_steps} steps, for `explore.time_machine`. It
+ends at a loss of {small_loss:.3f} for each of its shorter tokens.
+
 ## How good it is
 
 On the validation documents, with the stored weights:
@@ -67,7 +71,7 @@ def datasheet(log: dict) -> str:
     Returns:
         Markdown.
     """
-    scores = log["scores"]
+    scores, small = log["scores"], log["snapshots"]
     rows = [
         f"| {name} | {s['loss']:.3f} | {s['bits_per_byte']:.3f} |"
         for name, s in scores.items()
@@ -86,6 +90,11 @@ def datasheet(log: dict) -> str:
         minutes=log["minutes"],
         threads=counted(log["threads"], "CPU thread"),
         rows="\n".join(rows),
+        moments=small["moments"],
+        small_weights=small["weights"],
+        small_vocab=small["recipe"]["vocab_size"],
+        small_steps=small["steps"],
+        small_loss=small["loss"],
         hits=hits,
         low=low,
         high=high,

@@ -32,6 +32,7 @@ from llmkit.models import Llama, LlamaConfig
 from llmkit.runtime import seed_all
 from llmkit.tokenizers import WordPieceTokenizer
 from llmkit.training import muon, warmup_cosine
+from llmkit.training.recipes.moments import keep_moments
 from llmkit.training.recipes.parts import train_by_parts, write_text
 from llmkit.training.recipes.stories_sheet import datasheet
 from llmkit.training.rows import row_losses, story_batches, story_ids
@@ -45,21 +46,34 @@ JUDGED = 300  # so many stories of the model's own are read by the judge
 class StoriesRecipe:
     """Everything that can be chosen about the run."""
 
-    d_model: int = 128  # D
+    d_model: int = 96  # D
     n_heads: int = 4  # H
-    n_layers: int = 4  # L
-    d_ff: int = 192  # F
+    n_layers: int = 8  # L: who, where they are, what lies there … is found step by step
+    d_ff: int = 96  # F
     context_length: int = 208  # no story has more tokens
-    batch_size: int = 32  # B, in stories
-    steps: int = 3000
+    batch_size: int = 24  # B, in stories
+    steps: int = 2400
     warmup: int = 50
-    lr: float = 0.02  # Muon's
+    lr: float = 0.015  # Muon's
     adamw_lr: float = 0.01  # of embeddings and norms
     weight_decay: float = 0.1
     bf16: bool = True
     seed: int = 0
     n_validation: int = 2000  # fresh stories
     n_counted: int = 20_000  # stories that the counting models read
+
+
+# the run that the snapshots are of: twenty moments of it fit into a megabyte
+SMALL = {
+    "d_model": 32,
+    "n_heads": 4,
+    "n_layers": 2,
+    "d_ff": 80,
+    "batch_size": 16,
+    "steps": 1500,
+    "lr": 0.02,
+    "bf16": False,
+}
 
 
 def stories_tokenizer() -> WordPieceTokenizer:
@@ -99,6 +113,7 @@ def make(
     save_pretrained(model.half(), tokenizer, folder)
     model, tokenizer = load_decoder(folder)
     samples = tell_on(model, tokenizer, JUDGED, seed=recipe.seed)
+    small = replace(recipe, **SMALL | {"steps": min(SMALL["steps"], recipe.steps)})
     log = {
         "recipe": asdict(recipe),
         "weights": sum(p.numel() for p in model.parameters()),
@@ -115,11 +130,47 @@ def make(
         "scores": _scores(model, tokenizer, told, recipe),
         "judged": judged(samples),
         "samples": [{"text": text} for text in samples[:3]],
+        "snapshots": small_run(folder, small, tokenizer, told[:200]),
         "curve": curve,
     }
     write_text(folder / "log.json", json.dumps(log, indent=1) + "\n")
     write_text(folder / "README.md", datasheet(log))
     return log
+
+
+def small_run(
+    folder: Path,
+    recipe: StoriesRecipe,
+    tokenizer: WordPieceTokenizer,
+    told: list[Story],
+) -> dict:
+    """Train a small model and keep some twenty moments of it.
+
+    Args:
+        folder: where they go.
+        recipe: of the small run.
+        tokenizer: the stories' own.
+        told: stories to measure the loss on.
+
+    Returns:
+        What the log says of it.
+    """
+    seed_all(recipe.seed)
+    model = story_model(recipe, tokenizer.vocab_size)
+    rows = [story_ids(tokenizer, story) for story in told]
+    n_tokens = sum(len(row) - 1 for row in rows)
+    found = keep_moments(
+        folder,
+        model,
+        muon(model, recipe.lr, recipe.adamw_lr, recipe.weight_decay),
+        story_batches(tokenizer, recipe.batch_size, recipe.seed),
+        lambda: float(row_losses(model, rows).sum()) / n_tokens,
+        steps=recipe.steps,
+        schedule=warmup_cosine(recipe.steps, min(recipe.warmup, recipe.steps // 10)),
+    )
+    floor, *_ = entropy_rate(told, n_tokens)
+    sizes = {name: getattr(recipe, name) for name in SMALL}
+    return {"recipe": sizes, "floor": round(floor, 4), **found}
 
 
 def story_model(recipe: StoriesRecipe, vocab_size: int) -> Llama:
@@ -240,7 +291,9 @@ def _train(
     return train_by_parts(
         folder,
         model,
-        muon(model, recipe.lr, recipe.adamw_lr, recipe.weight_decay),
+        muon(
+            model, recipe.lr, recipe.adamw_lr, recipe.weight_decay, bf16=recipe.bf16
+        ),
         lambda first: story_batches(
             tokenizer, recipe.batch_size, recipe.seed, first_step=first
         ),

@@ -31,6 +31,10 @@ along a cosine. Nothing was chosen by looking at its samples. Another processor 
 another number of threads gives slightly other weights. `log.json` holds the whole
 recipe and the loss curve.
 
+`snapshots.safetensors` holds {moments} moments of a smaller run, with {small_weights:,}
+weights and {small_steps} steps, for `explore.time_machine`. It ends at a loss of
+{small_loss:.3f}, where the floor of those stories is {small_floor:.3f}.
+
 ## How good it is
 
 On {validation_stories:,} fresh stories ({validation_tokens:,} tokens), with the stored
@@ -73,7 +77,7 @@ def datasheet(log: dict) -> str:
     Returns:
         Markdown.
     """
-    judged = log["judged"]
+    judged, small = log["judged"], log["snapshots"]
     text = SHEET.format(
         **{k: v for k, v in log["recipe"].items()},
         **{f"training_{k}": v for k, v in log["training"].items()},
@@ -89,6 +93,11 @@ def datasheet(log: dict) -> str:
         grammatical=_share(judged["grammatical"]),
         flawless=_share(judged["flawless"]),
         vocabulary=log["vocabulary"],
+        moments=small["moments"],
+        small_weights=small["weights"],
+        small_steps=small["steps"],
+        small_loss=small["loss"],
+        small_floor=small["floor"],
         samples="\n\n".join(quoted(s["text"]) for s in log["samples"]),
     )
     return laid_out(text)

@@ -8,7 +8,10 @@ import torch
 
 from llmkit.hub import load_decoder
 from llmkit.runtime import project_root
+from llmkit.tokenizers import ByteBPETokenizer
+from llmkit.training import load_snapshots
 from llmkit.training.recipes import pydocs
+from llmkit.training.recipes.pydocs_sheet import datasheet
 
 SMALL = pydocs.PydocsRecipe(
     vocab_size=280,
@@ -77,3 +80,17 @@ def test_the_shipped_one_beats_counting_and_fits():
     model, tokenizer = load_decoder("pydocs")
     assert model.config.vocab_size == tokenizer.vocab_size == 3072
     assert sum(p.numel() for p in model.parameters()) == log["weights"]
+
+
+def test_the_shipped_moments_fit_and_load():
+    folder = project_root() / "data" / "checkpoints" / "pydocs"
+    log = json.loads((folder / "log.json").read_text())
+    path = folder / "snapshots" / "snapshots.safetensors"
+    assert path.stat().st_size <= 1_200_000
+    moments = load_snapshots(path)
+    assert len(moments) == log["snapshots"]["moments"] >= 18
+    losses = [moment.scores["loss"] for moment in moments]
+    assert losses[-1] == log["snapshots"]["loss"] == min(losses)
+    tokenizer = ByteBPETokenizer.load(folder / "snapshots")
+    assert moments[0].config["vocab_size"] == tokenizer.vocab_size
+    assert (folder / "README.md").read_text() == datasheet(log)
