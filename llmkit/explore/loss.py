@@ -15,7 +15,7 @@ from llmkit.explore.next_token import Reader
 from llmkit.viz.loss_meter import HIGH, LOW, LossMeter
 
 _TOKENS = ("mat", "sofa", "roof", "moon")
-_OTHERS = "(all others)"
+_OTHERS = "(others)"
 
 
 def loss(
