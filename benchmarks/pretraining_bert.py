@@ -1,6 +1,6 @@
 """BERT in a minute, five times: both accuracies with intervals, beside counting.
 
-    python -m benchmarks.pretraining_bert [--seeds 5] [--steps 800]
+    python -m benchmarks.pretraining_bert [--seeds 5] [--first 0] [--steps 800]
 
 The run is the one of notebook 08, on one thread: other weights, other pairs and other
 masks for each seed, the same validation pairs for all. The bars: the 95% interval of
@@ -39,6 +39,7 @@ def main() -> None:
     """Train and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--steps", type=int, default=800)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -49,7 +50,7 @@ def main() -> None:
     _counting(pairs, checks, masking, tokenizer)
     print("| seed | words named | pairs judged rightly | CPU seconds | above |")
     print("|---|---|---|---|---|")
-    for seed in range(given.seeds):
+    for seed in range(given.first, given.first + given.seeds):
         begin = time.process_time()
         model = _train(seed, given.steps, tokenizer, masking)
         spent = time.process_time() - begin
