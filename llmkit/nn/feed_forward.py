@@ -8,9 +8,11 @@ Shazeer 2020, "GLU Variants Improve Transformer", section 2; squared ReLU: So et
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from llmkit.checks import check_choice, check_positive
 
@@ -65,6 +67,14 @@ ACTIVATIONS = {
 }
 
 
+# PyTorch's own computes the same in one pass through memory
+IN_ONE_PASS = {
+    gelu: F.gelu,
+    gelu_tanh: partial(F.gelu, approximate="tanh"),
+    silu: F.silu,
+}
+
+
 class MLP(nn.Module):
     """Widen, bend, narrow.
 
@@ -94,7 +104,8 @@ class MLP(nn.Module):
         Returns:
             (..., D).
         """
-        return self.down_proj(self.activation(self.up_proj(x)))
+        bend = IN_ONE_PASS.get(self.activation, self.activation)
+        return self.down_proj(bend(self.up_proj(x)))
 
 
 class SwiGLU(nn.Module):

@@ -4,7 +4,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from llmkit.nn import MLP, SwiGLU, gelu, gelu_tanh, relu, relu_squared, silu
+from llmkit.nn import (
+    ACTIVATIONS,
+    MLP,
+    SwiGLU,
+    gelu,
+    gelu_tanh,
+    relu,
+    relu_squared,
+    silu,
+)
 
 T, D, FF = 5, 6, 9
 JUDGES = [
@@ -28,6 +37,16 @@ def test_the_tanh_is_near_but_not_the_same():
     x = torch.linspace(-6, 6, 1001, dtype=torch.float64)
     gap = (gelu(x) - gelu_tanh(x)).abs().max()
     assert 1e-4 < gap < 5e-4
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_an_mlp_in_one_pass_is_the_one_written_out(activation):
+    mlp = MLP(D, FF, activation).double()
+    x = torch.randn(2, T, D, dtype=torch.float64, requires_grad=True)
+    open_way = mlp.down_proj(ACTIVATIONS[activation](mlp.up_proj(x)))
+    torch.testing.assert_close(mlp(x), open_way)
+    (a,), (b,) = (torch.autograd.grad(y.sum(), x) for y in (mlp(x), open_way))
+    torch.testing.assert_close(a, b)
 
 
 @pytest.mark.parametrize("bias", [True, False])
