@@ -11,16 +11,19 @@ from llmkit.viz.palette import PALETTE
 _ROWS = 12  # of the table
 
 
-def smooth(values, weight: float = 0.08) -> np.ndarray:
+def smooth(values) -> np.ndarray:
     """Return the running mean that forgets, as the browser draws it.
+
+    Its memory is about an eightieth of the curve, so a picture is equally smooth for
+    a short run and a long one.
 
     Args:
         values: (n,).
-        weight: what the newest value counts.
 
     Returns:
         (n,).
     """
+    weight = min(1.0, 2 / (1 + len(values) / 40))  # of the newest value
     out, mean = [], None
     for value in values:
         mean = value if mean is None else mean + weight * (value - mean)

@@ -42,9 +42,9 @@ function render({ model, el }) {
     if (!asked && from > 0 && !rows[0]) { asked = true; tell("points"); }
   }
   function smooth() {
-    const out = [];
+    const out = [], weight = Math.min(1, 2 / (1 + rows.length / 40));
     let mean = null;
-    rows.forEach((r) => { mean = mean == null ? r[1] : mean + 0.08 * (r[1] - mean); out.push([r[0], mean]); });
+    rows.forEach((r) => { mean = mean == null ? r[1] : mean + weight * (r[1] - mean); out.push([r[0], mean]); });
     return out;
   }
   const range = (values, zero) => {
@@ -57,7 +57,11 @@ function render({ model, el }) {
 
   // --- drawing -----------------------------------------------------------------------
   function paintCurves(theme) {
-    const has = rows.length > 0, ends = [0, get("steps")], smoothed = smooth();
+    const has = rows.length > 0, smoothed = smooth(), newest = has ? rows[rows.length - 1][0] : 0;
+    // a long run that has just begun shows its beginning; the axis doubles as it goes
+    let end = get("steps");
+    while (newest && end / 2 >= Math.max(16, 2 * newest)) end /= 2;
+    const ends = [0, end];
     const valid = get("validation"), lines = get("lines");
     const ys = range([...rows.map((r) => r[1]), ...valid.map((v) => v[1]), ...lines.map((v) => v[1])]);
     const c = lm.chart(loss, theme, { width: 620, height: 300, x: ends, y: ys, right: lines.length ? 112 : 14, xName: "step" });

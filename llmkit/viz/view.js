@@ -215,7 +215,7 @@ const lm = {
     let free = -99;
     for (const v of lm.ticks(x[0], x[1], false, Math.max(2, Math.round(w / 60)))) {
       if (px(v) - free < 34) continue;
-      ctx.fillText(say(v), px(v), top + h + 10);
+      ctx.fillText(say(v), Math.min(px(v), width - ctx.measureText(say(v)).width / 2 - 1), top + h + 10);
       free = px(v);
     }
     if (xName) ctx.fillText(xName, left + w / 2, height - 7);

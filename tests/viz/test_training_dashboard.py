@@ -149,10 +149,11 @@ def test_its_static_twins():
     assert np.frombuffer(view.curve, "<f4").reshape(-1, 5)[39, 0] == 40
 
 
-def test_the_running_mean_is_that_of_the_browser():
-    assert dashboard_figure.smooth([2.0, 1.0, 1.0]) == pytest.approx(
-        [2.0, 1.92, 1.8464]
-    )
+def test_the_running_mean_forgets():
+    assert dashboard_figure.smooth([2.0, 1.0, 4.0]).tolist() == [2, 1, 4]  # too short
+    weight = 2 / 11
+    got = dashboard_figure.smooth(np.r_[1.0, np.zeros(399)])
+    assert got == pytest.approx((1 - weight) ** np.arange(400))
 
 
 def test_what_makes_no_sense_is_refused():
