@@ -65,7 +65,7 @@ function render({ model, el }) {
     const losses = path.map((p) => p[2]), first = losses[0] - least(), last = losses[N] - least();
     if (!Number.isFinite(last) || last > first) return "too high, it diverges";
     const ups = losses.slice(1).filter((v, i) => v - losses[i] > 1e-9).length / N;
-    if (last < 0.02 * first) return "a good rate";
+    if (last < 0.02 * first) return ups > 0.25 ? "it gets there, but swings" : "a good rate";
     if (ups > 0.25) return "too high, it jumps to and fro";
     return last > 0.3 * first ? "too low, it has far to go" : "on its way";
   }

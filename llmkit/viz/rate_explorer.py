@@ -151,6 +151,7 @@ class RateExplorer(View):
         right.plot(np.minimum(losses, 1e6), color=PALETTE[0])
         right.axhline(self.least, color="#50555e", linestyle="--", label="the least")
         right.set_yscale("symlog", linthresh=0.01)
+        right.set_ylim(bottom=0)
         right.set(xlabel="step", ylabel="loss", title=judge(path[:, 2], self.least))
         right.legend(fontsize=8)
         return figure
@@ -182,7 +183,7 @@ def judge(losses: Sequence[float], least: float) -> str:
     tail = [b - a for a, b in pairwise(losses)]
     ups = sum(change > 1e-9 for change in tail) / len(tail)
     if last < 0.02 * first:
-        return "a good rate"
+        return "it gets there, but swings" if ups > 0.25 else "a good rate"
     if ups > 0.25:
         return "too high, it jumps to and fro"
     return "too low, it has far to go" if last > 0.3 * first else "on its way"

@@ -129,7 +129,13 @@ class SickRun(View):
         axis.plot(losses, color=PALETTE[5], linewidth=2, label=self.label)
         for name, level in self.lines.items():
             axis.axhline(level, color=PALETTE[0], linewidth=0.8, linestyle=":")
-            axis.annotate(name, (len(self.healthy) - 1, level), fontsize=8, ha="right")
+            axis.annotate(
+                name,
+                (1.01, level),
+                xycoords=axis.get_yaxis_transform(),
+                fontsize=8,
+                va="center",
+            )
         axis.set_ylim(min(0, *(x for x in both if x is not None)), self.top())
         axis.set(xlabel="step", ylabel="loss (nats)", title=self.summary())
         axis.legend(fontsize=8, loc="upper right")

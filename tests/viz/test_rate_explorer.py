@@ -49,6 +49,7 @@ def test_the_surface_is_the_loss(view):
     ("losses", "words"),
     [
         ([4.0, 2.0, 1.0, 0.01], "a good rate"),
+        ([4.0, 1.0, 3.0, 0.01], "it gets there, but swings"),
         ([4.0, 3.9, 3.8, 3.7], "too low"),
         ([4.0, 3.0, 2.0, 1.0], "on its way"),
         ([4.0, 1.0, 3.0, 2.0], "to and fro"),
