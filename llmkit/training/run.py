@@ -23,6 +23,11 @@ from llmkit.nn import model_lock
 from llmkit.runtime import progress
 from llmkit.training.control import Control
 from llmkit.training.loop import Step, train
+from llmkit.training.randomness import (
+    Generator,
+    set_random_state,
+    take_random_state,
+)
 from llmkit.training.schedules import constant
 from llmkit.training.signals import obeying_signals
 from llmkit.training.state import load_state, save_state
@@ -57,6 +62,8 @@ class Run(Control):
         on_step: called after each step, in the training thread; returning True stops.
         path: where the state is kept whenever the run stops or ends; None: nowhere.
         generator: the one that draws the batches; it belongs to the state.
+        settings: what must be the same when a kept state goes on, such as
+            `{"batch_size": 16}`; another run's is refused.
         save_every: keep the state after every so many steps as well; 0: no.
         **choices: what else `train` takes: `loss`, `clip`, `bf16` and so on.
     """
@@ -71,7 +78,8 @@ class Run(Control):
         schedule: Callable[[int], float] = constant,
         on_step: Callable[[Step], bool | None] | None = None,
         path: Path | str | None = None,
-        generator: torch.Generator | None = None,
+        generator: Generator | None = None,
+        settings: dict | None = None,
         save_every: int = 0,
         **choices,
     ):
@@ -86,12 +94,13 @@ class Run(Control):
         super().__init__()
         self.model, self.optimizer, self.steps = model, optimizer, steps
         self.path, self.generator, self.save_every = path, generator, save_every
+        self.settings = settings
         self.history: list[Step] = []
         self.step: int = 0
         self.error: BaseException | None = None
         self._batches, self._schedule, self._choices = iter(batches), schedule, choices
         self._seconds, self._mark = 0.0, 0.0
-        self._random: torch.Tensor | None = None
+        self._random: tuple | None = None  # where chance stood when it halted
         if on_step is not None:
             self.listen(on_step)
 
@@ -184,11 +193,9 @@ class Run(Control):
             raise ValueError("restore needs the path of a state; got path=None")
         if Path(self.path).exists():
             with model_lock(self.model):
-                self.step = load_state(
-                    self.path, self.model, self.optimizer, self.generator
-                )
+                self.step = load_state(self.path, *self._parts())
             self._rate = self._groups()[0].get("rate", 1.0)
-            self._random, self.history = torch.get_rng_state(), []
+            self._random, self.history = take_random_state(self.generator), []
             self._move("done" if self.step >= self.steps else "ready")
         return self.step
 
@@ -255,18 +262,22 @@ class Run(Control):
     def _stop_clock(self) -> None:
         """Keep time and random state; what others do meanwhile changes neither."""
         self._seconds += time.monotonic() - self._mark
-        self._random = torch.get_rng_state()
+        self._random = take_random_state(self.generator)
 
     def _go_on(self) -> None:
         if self._random is not None:
-            torch.set_rng_state(self._random)
+            set_random_state(*self._random, self.generator)
         self._mark = time.monotonic()
 
     def _save(self) -> None:
         if self.path is not None:
             for group in self._groups():
                 group["rate"] = self._rate
-            save_state(self.path, self.model, self.optimizer, self.step, self.generator)
+            model, optimizer, *rest = self._parts()
+            save_state(self.path, model, optimizer, self.step, *rest)
+
+    def _parts(self) -> tuple:
+        return self.model, self.optimizer, self.generator, self.settings
 
     def _groups(self) -> list[dict]:
         each = [self.optimizer] if hasattr(self.optimizer, "step") else self.optimizer

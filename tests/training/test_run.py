@@ -91,7 +91,8 @@ def test_pause_really_holds_and_changes_nothing():
     assert run.status == "paused"
     held = run.step
     weights = [p.detach().clone() for p in run.model.parameters()]
-    torch.rand(100)  # somebody draws meanwhile
+    torch.rand(100)  # somebody draws meanwhile, also from the run's own generator
+    torch.rand(3, generator=run.generator)
     with model_lock(run.model):  # and may look at the model
         time.sleep(0.2)
     assert run.step == held < STEPS
@@ -156,6 +157,14 @@ def test_another_configuration_is_refused(tmp_path):
     make(path=path, on_step=lambda step: True).wait()
     with pytest.raises(ValueError, match="n_layers=1 there and 2 here"):
         make(path=path, sizes={"n_layers": 2}).restore()
+
+
+def test_other_settings_are_refused(tmp_path):
+    path = tmp_path / "run.safetensors"
+    make(path=path, settings={"batch_size": 3}, on_step=lambda step: True).wait()
+    assert make(path=path, settings={"batch_size": 3}).restore() == 1
+    with pytest.raises(ValueError, match=r"other settings: .*batch_size"):
+        make(path=path, settings={"batch_size": 4}).restore()
 
 
 def test_the_rate_changes_on_the_way_and_is_kept(tmp_path):
