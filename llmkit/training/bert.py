@@ -5,6 +5,7 @@ Devlin et al. 2019, "BERT", section 3.1. Home notebook: 08_pretraining_bert.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -53,13 +54,14 @@ class PretrainingScores:
 
     Attributes:
         words: the share of hidden tokens that it names; the interval is by bootstrap
-            over pairs, since the tokens of one pair are not independent.
+            over pairs, since the tokens of one pair are not independent. None where
+            nothing was hidden.
         follows: the share of pairs that it judges rightly, with Wilson's interval.
-        words_loss: mean loss over the hidden tokens, in nats.
+        words_loss: mean loss over the hidden tokens, in nats; NaN where nothing was.
         follows_loss: mean loss over the pairs, in nats.
     """
 
-    words: Interval
+    words: Interval | None
     follows: Interval
     words_loss: float
     follows_loss: float
@@ -97,10 +99,13 @@ def score_pretraining(
     if not rows:
         raise ValueError("batches must hold at least one batch; got none")
     counts, right = torch.cat(rows), torch.cat(right)
+    n_hidden = int(counts[:, 1].sum())
     return PretrainingScores(
-        words=bootstrap_interval(counts.numpy(), _share, sums=True),
+        words=bootstrap_interval(counts.numpy(), _share, sums=True)
+        if n_hidden
+        else None,
         follows=wilson_interval(int(right.sum()), len(right)),
-        words_loss=lost_words / int(counts[:, 1].sum()),
+        words_loss=lost_words / n_hidden if n_hidden else math.nan,
         follows_loss=lost_pairs / len(right),
     )
 

@@ -117,6 +117,15 @@ def test_scores_count_what_is_asked():
         score_pretraining(model, [])
 
 
+def test_pairs_alone_can_be_scored(data):
+    pairs, masking = data
+    nothing = Masking(mask_id=4, vocab_size=masking.vocab_size, chosen=0.0)
+    scores = score_pretraining(a_model(data), ordered_batches(pairs, nothing, 30))
+    assert scores.words is None
+    assert math.isnan(scores.words_loss)
+    assert scores.follows.n == len(pairs)
+
+
 def test_a_model_learns_both_tasks():
     # 12 pairs can be learned by heart: both losses must fall far below a guess
     told = [story.sentences for story in stories(60, seed=0)]
