@@ -1,6 +1,6 @@
 """BERT in a minute, five times: both accuracies with intervals, beside counting.
 
-    python -m benchmarks.pretraining_bert [--seeds 5] [--first 0] [--steps 800]
+    python -m benchmarks.pretraining_bert [--seeds 5] [--first 0] [--steps 500]
 
 The run is the one of notebook 08, on one thread: other weights, other pairs and other
 masks for each seed, the same validation pairs for all. The bars: the 95% interval of
@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--steps", type=int, default=500)
     given = parser.parse_args()
     torch.set_num_threads(1)
     tokenizer = WordPieceTokenizer.of_words(vocabulary(), lowercase=False)
@@ -85,7 +85,7 @@ def _train(seed: int, steps: int, tokenizer, masking: Masking) -> BERT:
         masked_batches(training, masking, 32, draws),
         muon(model, 0.01, 0.01, 0.01),
         steps=steps,
-        schedule=warmup_cosine(steps, 50),
+        schedule=warmup_cosine(steps, steps // 16),
         loss=pretraining_loss,
     )
     return model
