@@ -66,8 +66,10 @@ def _from_kit(name: str) -> DatasetDict:
             feature: [row[feature] for row in rows if row["split"] == split]
             for feature in ("text", "label", *others)
         }
-        data = Dataset.from_dict(columns)
-        splits[split] = data.cast_column("label", ClassLabel(names=SHIPPED_TASKS[name]))
+        # said beforehand: casting afterwards would show a progress bar
+        features = Dataset.from_dict(columns).features.copy()
+        features["label"] = ClassLabel(names=SHIPPED_TASKS[name])
+        splits[split] = Dataset.from_dict(columns, features=features)
     return DatasetDict(splits)
 
 
