@@ -53,8 +53,8 @@ model's words by bootstrap over pairs, else Wilson's.
 {pair_rows}
 
 "A shared word" says "follows" if a name, a place or a thing is in both passages. Many
-pairs leave room for doubt: two people of one story may never be named in one sentence,
-and a wrong passage may happen to speak of the same person. So no judge reaches 100 %.
+pairs leave room for doubt: a wrong passage may happen to speak of the same person. So
+no judge reaches 100 %.
 
 The first validation pairs, and what it says of them:
 
@@ -63,7 +63,9 @@ The first validation pairs, and what it says of them:
 ## What it is not
 
 A model of English. It knows the words of its world and no other, and everything else
-becomes `[UNK]`. It was made to be looked into.
+becomes `[UNK]`. It learned which kinds of words and of sentences follow each other, and
+hardly who has what: it does not look up which ball was red, and it judges a pair by the
+form of its sentences, not by the people in it. It was made to be looked into.
 """
 
 
