@@ -151,6 +151,7 @@ class GenerationTree(View):
         """Grow anew, and tell the reader what went wrong where no cell would."""
         self._growing = True
         try:
+            check_choice("mode", self.mode, self.modes)
             with self.hold_sync():
                 self._show(self._grow(self.mode, dict(self.knobs), **request))
                 self.time, self.selection = -1, {}

@@ -13,8 +13,6 @@ from tests.browser.views import SETUP
 ROOT = ".lm-view[data-ready]"
 SHOW = "explore.generation_tree(gpt, letters, 'The', mode='beam', tokens=6)"
 SHOW = f"view = {SHOW}\nview"
-    "view = explore.generation_tree(gpt, letters, 'The', mode='beam', tokens=6)\nview"
-)
 # milliseconds from a step of the slider to the layout, the frame's wait left out
 STEP = """() => {
     const slider = [...document.querySelectorAll('input[type=range]')]

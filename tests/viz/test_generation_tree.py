@@ -73,6 +73,8 @@ def test_what_goes_wrong_is_told_in_the_view():
     assert view.note == "Not grown: no such text"
     view.text = "good"
     assert view.note == "a note"
+    view.mode = "best"
+    assert view.note.startswith("Not grown: mode must be one of 'greedy'")
 
 
 def test_outputs_need_no_browser():
