@@ -1,7 +1,7 @@
 """Print the matrix of planted faults and healthy runs.
 
-    python -m tests.doctor                      all of it, some minutes
-    python -m tests.doctor first healthy        one setting, one half of it
+python -m tests.doctor                      all of it, some minutes
+python -m tests.doctor first healthy        one setting, one half of it
 """
 
 import sys

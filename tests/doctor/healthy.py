@@ -247,12 +247,17 @@ def _(s):
 
 
 SETTINGS = {
-    # thresholds were reasoned out, then tried on the first; the others were kept apart
+    # thresholds were reasoned out and tried on the first; the others were kept apart.
+    # On the second and third, 0.2 of leaked passages became 0.1, rare padding was no
+    # longer believed, and order in the data went before the rate; the last came after
     "first": Setting(),
     "held out: Llama on letters": Setting(
         text="letters", kind="llama", seed=11, width=40, layers=3, length=32, batch=6
     ),
     "held out: GPT on pieces": Setting(
         text="pieces", seed=23, width=24, layers=2, length=20, batch=10, lr=2e-3
+    ),
+    "last: deeper Llama on stories": Setting(
+        kind="llama", seed=37, width=24, layers=4, length=28, batch=12, lr=4e-3
     ),
 }

@@ -14,6 +14,7 @@ from tests.doctor.healthy import HEALTHY, SETTINGS
 FIRST = replace(SETTINGS["first"], steps=40)
 LONG = {
     "AdamW, rate 300 times too high",
+    "no warm-up, high rate",
     "a trained model, another tokenizer",
     "too little text for too long",
     "a long run",

@@ -13,9 +13,10 @@ from llmkit.training.doctor.record import Record
 
 _MOST = 0.9  # of the targets: enough to tell where they come from
 _CONSTANT = 0.95
-_LEAKED = 0.2  # boilerplate alone is met again far less often
+_LEAKED = 0.1  # licences and headings alone are met again less often
 _SORTED = 0.15
 _BATCHES = 3  # fewer say nothing
+_OFTEN = 0.2  # of the batches: a row of dashes at the end of a few is no padding
 
 
 def unknown_tokens(record: Record) -> Iterator[Note]:
@@ -158,7 +159,8 @@ def repeated_batch(record: Record) -> Iterator[Note]:
 def padding(record: Record) -> Iterator[Note]:
     """See whether padding is asked about, or read."""
     asked = [b.padding_asked for b in record.batches if b.padded]
-    if len(asked) >= _BATCHES and sum(asked) / len(asked) > 0.01:
+    least = max(_BATCHES, _OFTEN * len(record.batches))
+    if len(asked) >= least and sum(asked) / len(asked) > 0.01:
         yield Note(
             "padding in the loss",
             f"{sum(asked) / len(asked):.0%} of the targets are padding after padding: "
@@ -166,7 +168,7 @@ def padding(record: Record) -> Iterator[Note]:
             "Set these targets to -100, which the loss leaves out.",
         )
     seen = [b for b in record.batches if b.padded and not b.masked]
-    if record.causal is False and len(seen) >= _BATCHES:
+    if record.causal is False and len(seen) >= least:
         yield Note(
             "padding is read",
             f"{len(seen)} batches hold padding, but the model got no attention_mask: "
