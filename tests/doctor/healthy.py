@@ -207,9 +207,16 @@ def _(s):
 
 @healthy("several times through a text")
 def _(s):
-    batches = list(ordered_windows(s.ids[:6000], s.length, s.batch))
-    order = torch.randperm(len(batches), generator=s.generator(7)).tolist()
-    return run(s, batches=(batches[i] for _ in range(9) for i in order), steps=80)
+    (windows,) = ordered_windows(s.ids[:6000], s.length, 6000)
+
+    def batches():
+        g = s.generator(7)
+        for _ in range(9):
+            order = torch.randperm(len(windows[0]), generator=g)
+            for rows in order.split(s.batch):
+                yield windows[0][rows], windows[1][rows]
+
+    return run(s, batches=batches(), steps=80)
 
 
 @healthy("only the answers count")
