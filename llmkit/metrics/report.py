@@ -21,13 +21,15 @@ from llmkit.metrics.classes import (
     precision_recall_f1,
     share,
 )
+from llmkit.metrics.entities import entity_counts
 from llmkit.metrics.intervals import Interval, bootstrap_interval, wilson_interval
 from llmkit.metrics.ngrams import several
 from llmkit.metrics.paired import PairedTest, paired_test
 from llmkit.metrics.rouge import rouge
 
 TEXT = ("exact_match", "token_f1", "rouge1", "rouge2", "rougeL", "rougeLsum")
-METRICS = ("accuracy", "macro_f1", "micro_f1", *TEXT, "bleu", "chrf", "chrf++")
+CLASSES = ("accuracy", "macro_f1", "micro_f1")
+METRICS = (*CLASSES, "entity_f1", *TEXT, "bleu", "chrf", "chrf++")
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,13 @@ def score(
     """Score a system, with an interval and a baseline to beat.
 
     Args:
-        predictions: what the system said, N classes or texts.
+        predictions: what the system said, N classes, texts, or (for "entity_f1")
+            lists of tags.
         targets: what is right, N; for texts an entry may be a list of right ones.
         metric: one of `METRICS`.
         baseline: what a simple system says to the same N examples. None: for classes
             and answers the most frequent target, always; for longer texts the target
-            of another example.
+            of another example; for tags no name at all.
         level: of the intervals.
         seed: of the resamples.
 
@@ -156,6 +159,9 @@ def rows_of(metric: str, targets: Sequence, *systems: Sequence) -> list[np.ndarr
     if metric in ("chrf", "chrf++"):
         words = 2 if metric == "chrf++" else 0
         return [chrf_rows(s, targets, words) for s in systems]
+    if metric == "entity_f1":
+        counts = [entity_counts(s, targets) for s in systems]
+        return [np.array([[c.total() for c in row] for row in s]) for s in counts]
     if metric in ("macro_f1", "micro_f1"):
         labels = _labels(targets, systems)
         return [_class_rows(s, targets, labels) for s in systems]
@@ -176,7 +182,7 @@ def statistic_of(metric: str, targets: Sequence, *systems: Sequence) -> Callable
         return bleu_from_counts
     if metric in ("chrf", "chrf++"):
         return chrf_from_counts
-    if metric in ("macro_f1", "micro_f1"):
+    if metric in ("macro_f1", "micro_f1", "entity_f1"):
         return lambda sums: _f1_of_sums(sums, metric)
     return lambda sums: sums[..., 0] / sums[..., 1]
 
@@ -219,7 +225,9 @@ def _interval(metric, rows, statistic, level, seed) -> Interval:
 
 
 def _baseline(targets, metric) -> tuple[list, str]:
-    if metric in ("accuracy", "macro_f1", "micro_f1"):
+    if metric == "entity_f1":
+        return [["O"] * len(tags) for tags in targets], "no names"
+    if metric in CLASSES:
         most = Counter(targets).most_common(1)[0][0]
         return [most] * len(targets), f"always {most!r}"
     firsts = [several(t)[0] for t in targets]

@@ -8,6 +8,7 @@ from llmkit.metrics import (
     chrf,
     class_scores,
     compare,
+    entity_scores,
     exact_match,
     rouge,
     score,
@@ -27,11 +28,17 @@ def classes():
     return np.where(kept, targets, rng.choice(["no", "yes"], 120)), targets
 
 
+TAGS = [["B-A", "I-A", "O", "B-B"], ["O", "B-A", "O"], ["B-B"], ["O", "O"]]
+FOUND = [["B-A", "I-A", "O", "O"], ["O", "B-B", "O"], ["B-B"], ["O", "B-A"]]
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_it_prints_an_interval_and_a_baseline(metric, classes):
     said, right = (
         classes
         if metric in ("accuracy", "macro_f1", "micro_f1")
+        else (FOUND, TAGS)
+        if metric == "entity_f1"
         else map(list, zip(*TEXTS, strict=True))
     )
     report = score(said, right, metric)
@@ -57,6 +64,9 @@ def test_the_numbers_are_those_of_the_metrics(classes):
         expected.micro[2]
     )
     assert score(said, right).score.value == pytest.approx((said == right).mean())
+    names = score(FOUND, TAGS, "entity_f1")
+    assert names.score.value == entity_scores(FOUND, TAGS).micro[2]
+    assert (names.baseline.value, names.beside) == (0, "no names")
     texts, references = map(list, zip(*TEXTS, strict=True))
     for metric, value in {
         "bleu": bleu(texts, references),
