@@ -14,6 +14,7 @@ from llmkit.metrics.classes import (
 )
 from llmkit.metrics.entities import entities, entity_scores
 from llmkit.metrics.intervals import Interval, bootstrap_interval, wilson_interval
+from llmkit.metrics.neighbours import NeighbourCounts
 from llmkit.metrics.paired import PairedTest, paired_test
 from llmkit.metrics.report import compare, score
 from llmkit.metrics.rouge import longest_common, rouge
@@ -28,6 +29,7 @@ from llmkit.metrics.thresholds import decisions
 __all__ = [
     "Interval",
     "NGram",
+    "NeighbourCounts",
     "PairedTest",
     "accuracy",
     "bits_per_byte",
