@@ -1,6 +1,6 @@
 """Writing beside `transformers.generate`: one thread, one run, the same weights.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.generation [--rounds 5] [--shapes 10M gpt2]
+    OMP_NUM_THREADS=1 python -m benchmarks.generation [--rounds 5] [--tokens 128]
 
 Every round times each way once, one after another, in processor time of this thread;
 ratios are taken within a round, and the median over the rounds is printed, with the
@@ -30,7 +30,7 @@ SHAPES = {
     "gpt2": {},  # 124 M weights
 }
 BARS = {("10M", "swift"): 1.8, ("gpt2", "swift"): 1.3, ("gpt2", "8 bits"): 4.0}
-PROMPT, NEW, BEAM_NEW = 16, 128, 64
+PROMPT = 16
 
 
 def pair(shape: str):
@@ -74,59 +74,60 @@ def report(title: str, shape: str, times: dict[str, list[float]]) -> None:
 
 
 @torch.no_grad()
-def floor(model):
-    """Return a function that does the products of NEW steps, and nothing else."""
+def floor(model, steps: int):
+    """Return a function that does the products of all steps, and nothing else."""
     parts = [m for m in model.modules() if isinstance(m, RowLinear)]
     rows = [torch.randn(1, len(part.weight)) for part in parts]
     products = [(row, part.weight) for row, part in zip(rows, parts, strict=True)]
 
     def act():
-        for _ in range(NEW):
+        for _ in range(steps):
             for row, weight in products:
                 torch.mm(row, weight)
 
     return act
 
 
-def speed(shape: str, rounds: int) -> None:
-    """Time greedy writing and beam search."""
+def speed(shape: str, rounds: int, new: int) -> None:
+    """Time greedy writing of so many tokens, and beam search of half as many."""
+    half = new // 2
     judge, model = pair(shape)
     quick, small = swift(model), to_int8(model)
     vocab = model.config.vocab_size
     ids = torch.randint(1, vocab, (1, PROMPT), generator=torch.Generator())
     common = {"attention_mask": torch.ones_like(ids), "do_sample": False}
 
-    def theirs(new, **more):
-        return judge.generate(ids, max_new_tokens=new, **common, **more)
+    def theirs(count, **more):
+        return judge.generate(ids, max_new_tokens=count, **common, **more)
 
     weights = sum(p.numel() for p in model.parameters())
     print(f"\n=== {shape}: {weights / 1e6:.1f} M weights, ", end="")
     print(f"{n_bytes(model) / 1e6:.0f} MB, in 8 bits {n_bytes(small) / 1e6:.0f} MB")
-    same = [torch.equal(theirs(NEW), generate(m, ids, NEW)) for m in (model, quick)]
+    same = [torch.equal(theirs(new), generate(m, ids, new)) for m in (model, quick)]
     print(f"greedy text equal to transformers': readable {same[0]}, swift {same[1]}")
     times = compare(
         {
-            "transformers": lambda: theirs(NEW),
-            "readable": lambda: generate(model, ids, NEW),
-            "swift": lambda: generate(quick, ids, NEW),
-            "8 bits": lambda: generate(small, ids, NEW),
-            "weights' floor": floor(quick),
+            "transformers": lambda: theirs(new),
+            "readable": lambda: generate(model, ids, new),
+            "swift": lambda: generate(quick, ids, new),
+            "8 bits": lambda: generate(small, ids, new),
+            "weights' floor": floor(quick, new),
         },
         rounds,
     )
-    report(f"greedy, batch 1, {NEW} tokens", shape, times)
-    found = beam_search(quick, ids, BEAM_NEW).best[0].ids
-    same = theirs(BEAM_NEW, num_beams=4)[0, PROMPT:].tolist() == found
+    report(f"greedy, batch 1, {new} tokens", shape, times)
+    found = beam_search(quick, ids, half).best[0].ids
+    same = theirs(half, num_beams=4)[0, PROMPT:].tolist() == found
     times = compare(
         {
-            "transformers": lambda: theirs(BEAM_NEW, num_beams=4),
-            "readable": lambda: beam_search(model, ids, BEAM_NEW),
-            "swift": lambda: beam_search(quick, ids, BEAM_NEW),
-            "8 bits": lambda: beam_search(small, ids, BEAM_NEW),
+            "transformers": lambda: theirs(half, num_beams=4),
+            "readable": lambda: beam_search(model, ids, half),
+            "swift": lambda: beam_search(quick, ids, half),
+            "8 bits": lambda: beam_search(small, ids, half),
         },
         rounds,
     )
-    report(f"beam 4, {BEAM_NEW} tokens (text equal: {same})", shape, times)
+    report(f"beam 4, {half} tokens (text equal: {same})", shape, times)
 
 
 @torch.no_grad()
@@ -152,12 +153,13 @@ def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--shapes", nargs="*", default=list(SHAPES), choices=SHAPES)
     given = parser.parse_args()
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     for shape in given.shapes:
-        speed(shape, given.rounds)
+        speed(shape, given.rounds, given.tokens)
     quality()
 
 
