@@ -42,7 +42,7 @@ def batches(ids: torch.Tensor):
 
 
 def kit(ids: torch.Tensor, precision: str):
-    """Return a function that takes one of the kit's steps."""
+    """Return a function that takes some of the kit's steps."""
     from llmkit.losses import cross_entropy
     from llmkit.models import GPT, GPTConfig
     from llmkit.training import adamw, train
@@ -57,7 +57,11 @@ def kit(ids: torch.Tensor, precision: str):
         # in bfloat16 PyTorch's fused attention is slow on the way back
         return cross_entropy(model(batch[0], output_attentions=low).logits, batch[1])
 
-    return lambda: train(model, coming, optimizer, steps=1, loss=loss, bf16=low)
+    def run(steps: int, on_step=None) -> None:
+        options = {"loss": loss, "bf16": low, "on_step": on_step}
+        train(model, coming, optimizer, steps=steps, **options)
+
+    return run
 
 
 def peer(ids: torch.Tensor, precision: str, folder: str):
@@ -83,16 +87,22 @@ def peer(ids: torch.Tensor, precision: str, folder: str):
     return step
 
 
-def alternate(steps: dict, rounds: int) -> dict[str, list[float]]:
-    """Take a step of each in turn; return the CPU seconds of each."""
-    found = {name: [] for name in steps}
-    for turn in range(rounds + 5):
-        for name, step in steps.items():
-            begin = time.process_time()
-            step()
-            if turn >= 5:
-                found[name].append(time.process_time() - begin)
-    return found
+def alternate(run, peer_step, rounds: int) -> tuple[list[float], list[float]]:
+    """Take a step of each in turn; return the CPU seconds of the kit and the peer."""
+    ours, theirs, begin = [], [], time.process_time()
+
+    def on_step(step) -> None:
+        nonlocal begin
+        middle = time.process_time()
+        peer_step()
+        end = time.process_time()
+        if step.step >= 5:
+            ours.append(middle - begin)
+            theirs.append(end - middle)
+        begin = time.process_time()
+
+    run(rounds + 5, on_step)
+    return ours, theirs
 
 
 def peak(who: str, precision: str, args) -> float:
@@ -129,20 +139,23 @@ def main() -> None:
     ids = read(args.text)
     if args.alone:
         who, precision = args.alone
-        makers = {"kit": kit, "nanoGPT": lambda *a: peer(*a, str(args.nanogpt))}
-        step = makers[who](ids, precision)
-        for _ in range(10):
-            step()
+        if who == "kit":
+            kit(ids, precision)(10)
+        else:
+            step = peer(ids, precision, str(args.nanogpt))
+            for _ in range(10):
+                step()
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         return
     for precision in PRECISIONS:
-        steps = {"nanoGPT": peer(ids, precision, str(args.nanogpt))}
-        steps["kit"] = kit(ids, precision)
-        found = alternate(steps, args.rounds)
-        ms = {name: 1000 * statistics.median(each) for name, each in found.items()}
-        pairs = zip(found["nanoGPT"], found["kit"], strict=True)
-        ratio = statistics.median(theirs / ours for theirs, ours in pairs)
-        memory = {name: peak(name, precision, args) for name in steps}
+        theirs = peer(ids, precision, str(args.nanogpt))
+        found = alternate(kit(ids, precision), theirs, args.rounds)
+        ratio = statistics.median(b / a for a, b in zip(*found, strict=True))
+        ms = {
+            name: 1000 * statistics.median(each)
+            for name, each in zip(("kit", "nanoGPT"), found, strict=True)
+        }
+        memory = {name: peak(name, precision, args) for name in ms}
         print(
             f"{precision}: a step {ms['kit']:.1f} ms, nanoGPT {ms['nanoGPT']:.1f} ms: "
             f"{ratio:.2f} x its steps a second (bar {BARS[precision]}); "
