@@ -38,6 +38,11 @@ class Judged:
     note: str = ""
 
 
+def _shown(text: str, longest: int) -> str:
+    """Return a passage in which nothing is invisible but its spaces."""
+    return visible(text, longest).replace("·", " ")
+
+
 class SentencePair(View):
     """Two passages, how surely the second follows, and what was tried before.
 
@@ -152,7 +157,7 @@ class SentencePair(View):
     @property
     def alt(self) -> str:
         """Say what the bars show."""
-        first, second = visible(self.first, 60), visible(self.second, 60)
+        first, second = _shown(self.first, 60), _shown(self.second, 60)
         if self.score is None:
             return "Two passages are needed; one is empty."
         return f"After “{first}” comes “{second}”: follows with {self.score:.0%}."
@@ -174,7 +179,7 @@ class SentencePair(View):
         ax.set_yticks(y, short_labels(list(table["second"]), 42))
         ax.set_xlim(0, 1.12)
         ax.set_xlabel("probability that it follows")
-        ax.set_title("After: " + visible(self.first, 90), size=9, loc="left", wrap=True)
+        ax.set_title("After: " + _shown(self.first, 90), size=9, loc="left", wrap=True)
         ax.spines[["top", "right"]].set_visible(False)
         return figure
 
@@ -190,7 +195,7 @@ class SentencePair(View):
                 rows.append([self.first, other, p])
         if self._judged.swapped is not None:
             rows.append([self.second, self.first, self._judged.swapped])
-        rows = [[visible(a, 90), visible(b, 90), round(p, 4)] for a, b, p in rows]
+        rows = [[_shown(a, 90), _shown(b, 90), round(p, 4)] for a, b, p in rows]
         return pd.DataFrame(rows, columns=["first", "second", "follows"])
 
     def static_state(self):
