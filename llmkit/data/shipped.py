@@ -50,15 +50,17 @@ def load_shipped(name: str):
 
 
 def datasheet(name: str) -> str:
-    """Return a shipped data set's datasheet, as Markdown.
+    """Return a data set's datasheet, as Markdown.
 
     Args:
-        name: such as "sentences".
+        name: such as "sentences", or "topics", which has a sheet but no file of its
+            own.
 
     Raises:
         ValueError: there is no such set.
     """
-    check_choice("name", name, shipped_names())
+    sheets = data_path().glob(f"*/{DATASHEET}")
+    check_choice("name", name, sorted(sheet.parent.name for sheet in sheets))
     return (data_path(name) / DATASHEET).read_text(encoding="utf-8")
 
 

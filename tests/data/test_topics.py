@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from llmkit.data import TOPICS, load_pydocs, load_topics
+from llmkit.data import TOPICS, datasheet, load_pydocs, load_topics
 from llmkit.data.topics import LABEL_OF
 
 
@@ -70,3 +70,14 @@ def test_the_rows_are_the_callers_own(rows):
     changed = load_topics()
     changed[0]["text"] = "gone"
     assert load_topics() == rows
+
+
+def test_the_datasheet_tells_of_this_data(rows):
+    sheet = datasheet("topics")
+    for topic in TOPICS:
+        assert topic in sheet
+    for word in ("Licence", "How made", "Limits"):
+        assert f"**{word}**" in sheet or f"## {word}" in sheet
+    # the rows depend a little on the version of Python
+    said = int(re.search(r"([\d,]+) passages", sheet)[1].replace(",", ""))
+    assert abs(len(rows) - said) < 0.1 * said
