@@ -27,9 +27,10 @@ Every sentence comes from the kit's own grammar; there is no other text in it.
 `python -m llmkit.training.recipes stories`, on {threads} in {minutes:.0f} minutes of a
 busy machine: {steps} steps of {batch_size} stories in {precision}, Muon for the
 matrices of the blocks and AdamW for the rest, the rate warmed up and cooled to zero
-along a cosine. Nothing was chosen by looking at its samples. Another processor or
-another number of threads gives slightly other weights. `log.json` holds the whole
-recipe and the loss curve.
+along a cosine. The first {small_worlds} steps were a nursery: stories of one person and
+one thing, in which looking back for a colour or a place always pays. Nothing was chosen
+by looking at its samples. Another processor or another number of threads gives slightly
+other weights. `log.json` holds the whole recipe and the loss curve.
 
 `snapshots.safetensors` holds {moments} moments of a smaller run, with {small_weights:,}
 weights and {small_steps} steps, for `explore.time_machine`. It ends at a loss of
@@ -44,6 +45,10 @@ average.
 | model | nats per token | above the floor |
 |---|---|---|
 {rows}
+
+What it has not learned: which thing had a colour. After *took the red* it knows that a
+thing follows, and often names the other one. Runs without the nursery learned that, but
+not which colours a story has, and ended as far above the floor.
 
 The model's interval is a bootstrap over stories of the difference to their own
 surprisal. The counting models read {n_counted:,} other stories and use absolute

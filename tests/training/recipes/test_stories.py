@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import islice
 
 import pytest
 import torch
@@ -9,8 +10,11 @@ import torch
 from llmkit.data.stories import stories as tell_stories
 from llmkit.data.stories import tell
 from llmkit.hub import load_decoder
+from llmkit.runtime import project_root
+from llmkit.training import load_snapshots
 from llmkit.training.recipes import stories
 from llmkit.training.recipes.stories_sheet import datasheet
+from llmkit.training.rows import row_losses, story_ids
 
 SMALL = stories.StoriesRecipe(
     d_model=16,
@@ -20,6 +24,7 @@ SMALL = stories.StoriesRecipe(
     batch_size=4,
     steps=40,
     warmup=2,
+    small_worlds=10,
     bf16=False,
     n_validation=30,
     n_counted=50,
@@ -86,3 +91,55 @@ def test_same_seed_same_weights(made, tmp_path):
     ours, theirs = load_decoder(folder)[0], load_decoder(tmp_path)[0]
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_nursery_comes_first_and_a_run_goes_on_in_it():
+    recipe = stories.StoriesRecipe(batch_size=3, small_worlds=20, seed=5)
+    tokenizer = stories.stories_tokenizer()
+    whole = list(islice(stories.training_batches(tokenizer, recipe), 40))
+    people = [_people(tokenizer, ids) for ids, _ in whole]
+    assert set(people[:20]) == {1}
+    assert set(people[20:]) == {2}
+    for first in (0, 7, 19, 20, 33):
+        batch = next(stories.training_batches(tokenizer, recipe, first))
+        assert torch.equal(batch[0], whole[first][0])
+
+
+def _people(tokenizer, ids):
+    """How many people the first story of a batch introduces."""
+    text = tokenizer.decode(ids[0].tolist(), skip_special=True)
+    return text.split(" There was")[0].count("was in the")
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    folder = project_root() / "data" / "checkpoints" / "stories"
+    return folder, json.loads((folder / "log.json").read_text())
+
+
+def test_the_shipped_one_beats_counting_by_far_and_fits(shipped):
+    folder, log = shipped
+    above, low, high = log["scores"]["model"]["above_floor"]
+    assert 0 < low < above < high < 0.2
+    assert log["scores"]["trigram"]["above_floor"][0] > 3 * high
+    assert (folder / "model.safetensors").stat().st_size <= 1_200_000
+    assert (folder / "README.md").read_text() == datasheet(log)
+    model, tokenizer = load_decoder("stories")
+    assert sum(p.numel() for p in model.parameters()) == log["weights"]
+    # on stories that nobody has looked at before
+    told = list(tell_stories(150, seed=77))
+    rows = [story_ids(tokenizer, story) for story in told]
+    surprisal = sum(story.surprisal for story in told) * math.log(2)
+    found = float(row_losses(model, rows).sum()) / surprisal - 1
+    assert found == pytest.approx(above, abs=0.03)
+
+
+def test_the_shipped_moments_fit_and_load(shipped):
+    folder, log = shipped
+    path = folder / "snapshots.safetensors"
+    assert path.stat().st_size <= 1_200_000
+    moments = load_snapshots(path)
+    assert len(moments) == log["snapshots"]["moments"] >= 18
+    assert moments[-1].scores["loss"] == log["snapshots"]["loss"]
+    assert moments[-1].scores["loss"] < log["scores"]["trigram"]["loss"]
+    assert moments[0].config["vocab_size"] == log["vocabulary"] + 5
