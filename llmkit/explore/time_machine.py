@@ -1,8 +1,8 @@
 """Look back at a run: what a model said and where it looked, snapshot by snapshot.
 
-The induction score is taken on a row of random tokens that comes twice, as Olsson et
-al. 2022, "In-context Learning and Induction Heads", do. Home notebook:
-07_pretraining_gpt.
+Induction is measured on the sentence, where that repeats itself, and on a row of random
+tokens that comes twice, as Olsson et al. 2022, "In-context Learning and Induction
+Heads", do. Home notebook: 07_pretraining_gpt.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from llmkit.trace.tokens import as_tokenizer
 from llmkit.training import Snapshot, load_snapshots
 from llmkit.viz.time_machine import Recording, TimeMachine
 
+RANDOM = "induction on random tokens"
 _REPEATED = 16  # random tokens that come twice
 
 
@@ -74,8 +75,9 @@ def time_machine(
         snapshots, model, tokenizer, sentence, prompt, sample, max_new_tokens
     )
     lines = ({} if floor is None else {"floor": floor}) | (baselines or {})
-    if "induction" in recording.head_scores:
-        traits.setdefault("score", "induction")
+    for name in ("induction", RANDOM):
+        if name in recording.head_scores:
+            traits.setdefault("score", name)
     return TimeMachine(
         recording,
         curve=curve,
@@ -150,7 +152,7 @@ def _copy(model: nn.Module) -> nn.Module:
 
 
 def _scores(model: nn.Module, trace) -> dict[str, np.ndarray]:
-    """Score the heads on the sentence, and induction on a row that comes twice."""
+    """Score the heads on the sentence, and induction on a random row as well."""
     words = [None if s else i for i, s in zip(trace.ids, trace.special, strict=True)]
     scores = head_scores(trace.attentions, words)
     config = getattr(model, "config", None)
@@ -166,7 +168,7 @@ def _scores(model: nn.Module, trace) -> dict[str, np.ndarray]:
         with running(model):
             output = model(ids[None].to(device), output_attentions=True)
         found = torch.stack([layer[0].float().cpu() for layer in output.attentions])
-        scores["induction"] = induction_score(found, ids.tolist())
+        scores[RANDOM] = induction_score(found, ids.tolist())
     return scores
 
 

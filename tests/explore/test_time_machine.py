@@ -65,7 +65,7 @@ def test_every_number_is_the_models(trained):
         assert len(view.samples[i]) == 28
     assert view.scores["loss"] == [s.scores["loss"] for s in taken]
     assert list(view.scores) == ["loss", "weights moved"]  # words are no number
-    assert view.score == "induction"
+    assert view.score == "induction"  # the sentence repeats letters
     for name, value in model.state_dict().items():  # the given one is left alone
         assert torch.equal(value, weights[name])
 
@@ -81,8 +81,23 @@ def test_induction_is_measured_on_a_row_that_comes_twice(trained):
     found = past(twice[None], output_attentions=True).attentions
     want = [induction_score(layer[0], twice.tolist()) for layer in found]
     torch.testing.assert_close(
-        torch.tensor(view.head_score("induction")[2]), torch.tensor(np.array(want))
+        torch.tensor(view.head_score("induction on random tokens")[2]),
+        torch.tensor(np.array(want)),
     )
+
+
+def test_induction_of_the_sentence_where_it_repeats_itself(trained):
+    model, taken = trained
+    text = "the cat the cat"
+    view = explore.time_machine(taken, model, LETTERS, text)
+    trace = capture(view.model_at(1), LETTERS, text)
+    torch.testing.assert_close(
+        torch.tensor(view.head_score("induction")[1]),
+        torch.tensor(induction_score(trace.attentions, trace.ids)),
+    )
+    without = explore.time_machine(taken, model, LETTERS, "cat")
+    assert "induction" not in without.head_names
+    assert without.score == "induction on random tokens"
 
 
 def test_how_far_the_weights_moved(trained):
