@@ -18,8 +18,8 @@ FLOORS = [
     {"tokenizers", "nn", "losses", "metrics", "data", "viz"},
     {"models", "detectors"},
     {"decoding", "training", "hub", "trace"},
-    {"explore", "tasks", "serving", "training.recipes"},
-    {"course"},
+    {"explore", "tasks", "serving"},
+    {"course", "training.recipes"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # rooms that a reader can open without PyTorch

@@ -136,6 +136,11 @@ class Picture:
     """
 
     def __init__(self, draw: Callable, alt: str, table: Callable | None = None):
+        if not callable(draw):
+            raise TypeError(
+                "draw must be a function that returns a figure; got "
+                f"{type(draw).__name__}. Write Picture(lambda: figure, ...)."
+            )
         self._draw = draw
         self._table = table
         self.alt = alt

@@ -53,7 +53,7 @@ def test_test_after_lab_adds_what_it_needs(copy):
     done = copy.run("test", "--fast", "-k", "attention")
     assert done.returncode == 0, done.stderr
     assert "-e .[lab,test]" in copy.installs()[2]
-    assert copy.calls[-1].startswith("-m pytest -rs -k attention -m not slow")
+    assert copy.calls[-1].startswith("-m pytest -rsR -k attention -m not slow")
     assert copy.has() == ["lab", "test"]
     count = len(copy.installs())
     copy.run("lab")

@@ -202,6 +202,15 @@ def test_an_error_of_the_thread_arrives_in_the_cell():
         short.wait()
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as usual, also where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupting_the_cell_keeps_what_was_learned(capsys):
     run = make(steps=100_000)
     run.start()
