@@ -24,7 +24,12 @@ from llmkit.training.randomness import (
     set_random_state,
     take_random_state,
 )
-from llmkit.training.weights import check_config, config_of, own_weights
+from llmkit.training.weights import (
+    check_config,
+    config_of,
+    differences,
+    own_weights,
+)
 
 
 def save_state(
@@ -170,11 +175,7 @@ def _check_same(notes: dict, optimizers: list, settings: dict | None, path) -> N
         raise ValueError(f"{path} holds the optimisers {told[0]}; got {told[1]}")
     then, now = notes["settings"] or {}, json.loads(json.dumps(settings)) or {}
     if then != now:
-        other = ", ".join(
-            f"{k}={then.get(k)!r} there and {now.get(k)!r} here"
-            for k in {**then, **now}
-            if then.get(k) != now.get(k)
-        )
+        other = differences(then, now)
         raise ValueError(f"{path} was saved from a run with other settings: {other}")
 
 

@@ -48,9 +48,14 @@ def check_config(saved: dict | None, model: nn.Module, what: str) -> None:
     """
     there, here = saved or {}, config_of(model) or {}
     if there != here:
-        other = ", ".join(
-            f"{k}={there.get(k)!r} there and {here.get(k)!r} here"
-            for k in {**there, **here}
-            if there.get(k) != here.get(k)
-        )
+        other = differences(there, here)
         raise ValueError(f"{what} was saved from another configuration: {other}")
+
+
+def differences(there: dict, here: dict) -> str:
+    """Name what differs between a saved dict and the present one, both values each."""
+    return ", ".join(
+        f"{k}={there.get(k)!r} there and {here.get(k)!r} here"
+        for k in {**there, **here}
+        if there.get(k) != here.get(k)
+    )

@@ -5,9 +5,7 @@ Home notebook: 07_pretraining_gpt.
 
 from __future__ import annotations
 
-import json
-import platform
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,7 +14,6 @@ from torch import Tensor
 from llmkit.data import load_pydocs
 from llmkit.decoding import generate
 from llmkit.hub import load_decoder, save_pretrained
-from llmkit.losses import cross_entropy
 from llmkit.metrics import NGram, accuracy, bits_per_byte
 from llmkit.models import Llama, LlamaConfig
 from llmkit.runtime import seed_all
@@ -29,7 +26,7 @@ from llmkit.training import (
     warmup_cosine,
 )
 from llmkit.training.recipes.moments import keep_moments
-from llmkit.training.recipes.parts import train_by_parts, write_text
+from llmkit.training.recipes.parts import facts, in_the_open, train_by_parts, write_log
 from llmkit.training.recipes.pydocs_sheet import datasheet
 
 END = "<|endoftext|>"
@@ -108,12 +105,7 @@ def make(
     save_pretrained(model.half(), tokenizer, folder)
     model, tokenizer = load_decoder(folder)
     log = {
-        "recipe": asdict(recipe),
-        "weights": sum(p.numel() for p in model.parameters()),
-        "minutes": round(curve[-1]["seconds"] / 60, 1),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
+        **facts(recipe, model, curve),
         "training": _size(training, train_ids),
         "validation": _size(validation, valid_ids),
         "scores": _scores(model, train_ids, valid_ids, validation, recipe),
@@ -121,8 +113,7 @@ def make(
         "snapshots": small_run(folder, small, training, validation),
         "curve": curve,
     }
-    write_text(folder / "log.json", json.dumps(log, indent=1) + "\n")
-    write_text(folder / "README.md", datasheet(log))
+    write_log(folder, log, datasheet(log))
     return log
 
 
@@ -190,16 +181,6 @@ def _model(recipe: PydocsRecipe, vocab_size: int) -> Llama:
     )
 
 
-def _in_the_open(model: Llama, batch: tuple[Tensor, Tensor]) -> Tensor:
-    """Score a batch with attention written out.
-
-    In bfloat16 on a CPU, PyTorch's fused attention takes about four times as long on
-    the way back; in float32 or on a GPU it would be the faster one.
-    """
-    ids, targets = batch
-    return cross_entropy(model(ids, output_attentions=True).logits, targets)
-
-
 def _train(
     model: Llama,
     train_ids: Tensor,
@@ -233,7 +214,7 @@ def _train(
         minutes=minutes,
         note=note,
         schedule=warmup_cosine(recipe.steps, recipe.warmup),
-        loss=_in_the_open,
+        loss=in_the_open,
         bf16=True,
     )
 

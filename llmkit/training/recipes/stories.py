@@ -6,11 +6,9 @@ surprising each word was. Home notebook: 07_pretraining_gpt.
 
 from __future__ import annotations
 
-import json
 import math
-import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -27,14 +25,13 @@ from llmkit.data.stories import (
 )
 from llmkit.decoding import generate
 from llmkit.hub import load_decoder, save_pretrained
-from llmkit.losses import cross_entropy
 from llmkit.metrics import NGram, bootstrap_interval, wilson_interval
 from llmkit.models import Llama, LlamaConfig
 from llmkit.runtime import seed_all
 from llmkit.tokenizers import WordPieceTokenizer
 from llmkit.training import muon, warmup_cosine
 from llmkit.training.recipes.moments import keep_moments
-from llmkit.training.recipes.parts import train_by_parts, write_text
+from llmkit.training.recipes.parts import facts, in_the_open, train_by_parts, write_log
 from llmkit.training.recipes.stories_sheet import datasheet
 from llmkit.training.rows import row_losses, story_batches, story_ids
 
@@ -117,12 +114,7 @@ def make(
     samples = tell_on(model, tokenizer, JUDGED, seed=recipe.seed)
     small = replace(recipe, **SMALL | {"steps": min(SMALL["steps"], recipe.steps)})
     log = {
-        "recipe": asdict(recipe),
-        "weights": sum(p.numel() for p in model.parameters()),
-        "minutes": round(curve[-1]["seconds"] / 60, 1),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
+        **facts(recipe, model, curve),
         "vocabulary": len(vocabulary()),
         "training": {"stories": recipe.steps * recipe.batch_size},
         "validation": {
@@ -135,8 +127,7 @@ def make(
         "snapshots": small_run(folder, small, tokenizer, told[:200]),
         "curve": curve,
     }
-    write_text(folder / "log.json", json.dumps(log, indent=1) + "\n")
-    write_text(folder / "README.md", datasheet(log))
+    write_log(folder, log, datasheet(log))
     return log
 
 
@@ -283,16 +274,6 @@ def _flawless(story: Sequence[Verdict]) -> bool:
     )
 
 
-def _in_the_open(model: Llama, batch: tuple[Tensor, Tensor]) -> Tensor:
-    """Score a batch with attention written out.
-
-    In bfloat16 on a CPU, PyTorch's fused attention takes about four times as long on
-    the way back; in float32 or on a GPU it would be the faster one.
-    """
-    ids, targets = batch
-    return cross_entropy(model(ids, output_attentions=True).logits, targets)
-
-
 def _train(
     model: Llama,
     tokenizer: WordPieceTokenizer,
@@ -329,7 +310,7 @@ def _train(
         minutes=minutes,
         note=note,
         schedule=warmup_cosine(recipe.steps, recipe.warmup),
-        loss=_in_the_open,
+        loss=in_the_open,
         bf16=recipe.bf16,
     )
 

@@ -5,10 +5,8 @@ Home notebook: 08_pretraining_bert.
 
 from __future__ import annotations
 
-import json
-import platform
 import random
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -27,7 +25,7 @@ from llmkit.training.masking import (
     masked_batches,
 )
 from llmkit.training.muon import muon
-from llmkit.training.recipes.parts import train_by_parts, write_text
+from llmkit.training.recipes.parts import facts, train_by_parts, write_log
 from llmkit.training.recipes.stories_bert_scores import all_scores, samples_of
 from llmkit.training.recipes.stories_bert_sheet import datasheet
 from llmkit.training.schedules import warmup_cosine
@@ -99,13 +97,8 @@ def make(
     model, tokenizer = load_encoder(folder)
     small = _small_run(training, checks, masking, recipe, folder)
     log = {
-        "recipe": asdict(recipe),
-        "weights": sum(p.numel() for p in model.parameters()),
-        "minutes": round(curve[-1]["seconds"] / 60, 1),
+        **facts(recipe, model, curve),
         "vocab_size": tokenizer.vocab_size,
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
         "training": {"pairs": len(training), "tokens": int(training.lengths.sum())},
         "validation": {"pairs": len(checks), "tokens": int(checks.lengths.sum())},
         "scores": all_scores(model, training, checks, masking, validation),
@@ -113,8 +106,7 @@ def make(
         "snapshots": small,
         "curve": curve,
     }
-    write_text(folder / "log.json", json.dumps(log, indent=1) + "\n")
-    write_text(folder / "README.md", datasheet(log))
+    write_log(folder, log, datasheet(log))
     return log
 
 
