@@ -115,19 +115,13 @@ class FillMask(View):
 
     # --- following the reader ----------------------------------------------------
     def _changed(self, change) -> None:
-        with self.lock:
-            if self._answering:  # what the model sets is no change of the reader's
-                return
-            self._answering = True
-            try:
-                # one message, so that the browser never mixes two texts
-                with self.hold_sync():
-                    self._follow(change["name"], change["new"], change["old"])
-            # RuntimeError: among others, no memory left on the device
-            except (ValueError, RuntimeError) as error:
-                self.frame = self.frame | {"note": f"Not read: {error}"}
-            finally:
-                self._answering = False
+        self.answer_change(
+            lambda: self._follow(change["name"], change["new"], change["old"]),
+            self._not_read,
+        )
+
+    def _not_read(self, error: Exception) -> None:
+        self.frame = self.frame | {"note": f"Not read: {error}"}
 
     def _follow(self, name: str, new, old) -> None:
         if name == "pinned":

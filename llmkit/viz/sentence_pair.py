@@ -97,22 +97,16 @@ class SentencePair(View):
 
     # --- following the reader ----------------------------------------------------
     def _changed(self, change) -> None:
-        with self.lock:
-            if self._answering:  # what the view sets is no change of the reader's
-                return
-            self._answering = True
-            try:
-                # one message, so that the browser never mixes two pairs
-                with self.hold_sync():
-                    typed = change["name"] != "action"
-                    if not typed:
-                        self._act(change["new"])
-                    self._show(keep=not typed)
-            # RuntimeError: among others, no memory left on the device
-            except (ValueError, RuntimeError) as error:
-                self.frame = self.frame | {"note": f"Not read: {error}"}
-            finally:
-                self._answering = False
+        self.answer_change(lambda: self._follow(change), self._not_read)
+
+    def _not_read(self, error: Exception) -> None:
+        self.frame = self.frame | {"note": f"Not read: {error}"}
+
+    def _follow(self, change) -> None:
+        typed = change["name"] != "action"
+        if not typed:
+            self._act(change["new"])
+        self._show(keep=not typed)
 
     def _act(self, what: dict) -> None:
         do, at = what.get("do"), what.get("at", -1)

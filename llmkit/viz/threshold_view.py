@@ -131,9 +131,7 @@ class ThresholdView(View):
             up = 1 if label else -1
             colour = PALETTE[0] if label else PALETTE[1]
             ax.bar(edges[:-1], up * counts, 0.05, align="edge", color=colour, **style)
-            ax.text(
-                0.02, up * 0.9, self.names[label], transform=_half(ax), va="center"
-            )
+            ax.text(0.02, up * 0.9, self.names[label], transform=_half(ax), va="center")
         ax.axvline(self.threshold, color="#1a1c20", linestyle="--")
         ax.axhline(0, color="#1a1c20", linewidth=0.8)
         ax.set_xlabel(f"probability of “{self.names[1]}”")

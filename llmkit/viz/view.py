@@ -46,6 +46,8 @@ class View(anywidget.AnyWidget):
     _static = traitlets.Bool(False).tag(sync=True)
     _sweep = traitlets.Dict().tag(sync=True)
 
+    _answering = False  # whether `answer_change` is at work
+
     # ipywidgets 7 (Colab) would otherwise show the widget alone, without its twin
     _ipython_display_ = None
 
@@ -161,6 +163,31 @@ class View(anywidget.AnyWidget):
             display(self)
 
     # --- reading back ------------------------------------------------------------
+    def answer_change(
+        self, act: Callable[[], None], failed: Callable[[Exception], None]
+    ) -> None:
+        """Answer a change of the reader's: one at a time, and in one message.
+
+        What the view itself sets meanwhile is no change of the reader's and is not
+        answered.
+
+        Args:
+            act: sets traits; the browser hears of them together.
+            failed: called with a `ValueError`, or a `RuntimeError` such as no memory
+                left on the device, that `act` raised.
+        """
+        with self.lock:
+            if self._answering:
+                return
+            self._answering = True
+            try:
+                with self.hold_sync():
+                    act()
+            except (ValueError, RuntimeError) as error:
+                failed(error)
+            finally:
+                self._answering = False
+
     def on_select(self, act: Callable[[dict], None]) -> None:
         """Call a function with the selection whenever it changes.
 

@@ -85,7 +85,7 @@ class WhatIf(View):
         answer: Callable[[dict], dict] | None = None,
         **traits,
     ):
-        self._answer, self._answering = answer, False
+        self._answer = answer
         start = {"tokens": visible_all(tokens), "live": answer is not None}
         if q is not None:
             start |= numbers((q, k, v, mask), before)
@@ -98,22 +98,17 @@ class WhatIf(View):
 
     def _follow(self, change) -> None:
         """Let the model answer a change, one at a time."""
-        with self.lock:
-            if self._answering:  # what the model sets is no change of the reader's
-                return
-            self._answering = True
-            try:
-                # one message, so that the browser never mixes two sentences
-                with self.hold_sync():
-                    for name, value in self._answer(self.state()).items():
-                        setattr(self, name, value)
-            # RuntimeError: among others, no memory left on the device
-            except (ValueError, RuntimeError) as error:
-                if change is None:  # there is nothing to show yet
-                    raise
-                self.note = f"Not shown: {error}"
-            finally:
-                self._answering = False
+
+        def act() -> None:
+            for name, value in self._answer(self.state()).items():
+                setattr(self, name, value)
+
+        def failed(error: Exception) -> None:
+            if change is None:  # there is nothing to show yet
+                raise error
+            self.note = f"Not shown: {error}"
+
+        self.answer_change(act, failed)
 
     def state(self) -> dict:
         """Return what the reader has chosen, by the names in `CHANGES`."""

@@ -89,7 +89,7 @@ def train_by_parts(
     return curve
 
 
-def in_the_open(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+def loss_in_the_open(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
     """Score a decoder on a batch with attention written out.
 
     In bfloat16 on a CPU, PyTorch's fused attention takes about four times as long on

@@ -26,7 +26,12 @@ from llmkit.training import (
     warmup_cosine,
 )
 from llmkit.training.recipes.moments import keep_moments
-from llmkit.training.recipes.parts import facts, in_the_open, train_by_parts, write_log
+from llmkit.training.recipes.parts import (
+    facts,
+    loss_in_the_open,
+    train_by_parts,
+    write_log,
+)
 from llmkit.training.recipes.pydocs_sheet import datasheet
 
 END = "<|endoftext|>"
@@ -214,7 +219,7 @@ def _train(
         minutes=minutes,
         note=note,
         schedule=warmup_cosine(recipe.steps, recipe.warmup),
-        loss=in_the_open,
+        loss=loss_in_the_open,
         bf16=True,
     )
 

@@ -31,7 +31,12 @@ from llmkit.runtime import seed_all
 from llmkit.tokenizers import WordPieceTokenizer
 from llmkit.training import muon, warmup_cosine
 from llmkit.training.recipes.moments import keep_moments
-from llmkit.training.recipes.parts import facts, in_the_open, train_by_parts, write_log
+from llmkit.training.recipes.parts import (
+    facts,
+    loss_in_the_open,
+    train_by_parts,
+    write_log,
+)
 from llmkit.training.recipes.stories_sheet import datasheet
 from llmkit.training.rows import row_losses, story_batches, story_ids
 
@@ -310,7 +315,7 @@ def _train(
         minutes=minutes,
         note=note,
         schedule=warmup_cosine(recipe.steps, recipe.warmup),
-        loss=in_the_open,
+        loss=loss_in_the_open,
         bf16=recipe.bf16,
     )
 
