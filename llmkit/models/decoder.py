@@ -1,11 +1,17 @@
-"""What all decoder-only models share: positions to go on from, and who sees whom."""
+"""What all decoder-only models share: positions, who sees whom, and the walk of blocks.
+
+A decoder's own file says what goes into the first block and what its blocks are.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
-from llmkit.nn import KVCache, causal_mask, padding_mask, sliding_window_mask
+from llmkit.models.output import Recorder
+from llmkit.nn import Block, KVCache, causal_mask, padding_mask, sliding_window_mask
 
 
 def next_positions(
@@ -75,3 +81,38 @@ def decoder_mask(
     elif attention_mask is not None:
         mask = mask & padding_mask(attention_mask)  # (B, 1, T, S)
     return mask
+
+
+def run_blocks(
+    blocks: Iterable[Block],
+    x: Tensor,
+    recorder: Recorder,
+    cache: KVCache | None,
+    mask: Tensor | None,
+    rotary: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
+    """Send the residual stream through the blocks, one after another.
+
+    Args:
+        blocks: the L blocks, first one first.
+        x: the stream that goes into the first block, (B, T, D).
+        recorder: keeps the L + 1 streams and the weights of each block, as asked.
+        cache: keys and values of earlier tokens, extended in place, or None.
+        mask: bool, (T, S) or (B, 1, T, S), True where a token may look; None: all may.
+        rotary: cosines and sines for the positions of `x`, or None.
+
+    Returns:
+        The stream that comes out of the last block, (B, T, D).
+    """
+    recorder.stream(x)
+    for layer, block in enumerate(blocks):
+        x, weights, _ = block(
+            x,
+            mask=mask,
+            rotary=rotary,
+            cache=cache[layer] if cache else None,
+            need_weights=recorder.weights is not None,
+        )
+        recorder.looked(weights)
+        recorder.stream(x)
+    return x

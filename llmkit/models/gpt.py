@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from llmkit.checks import check_choice, check_count, check_range
-from llmkit.models.decoder import decoder_mask, next_positions
+from llmkit.models.decoder import decoder_mask, next_positions, run_blocks
 from llmkit.models.output import ModelOutput, Recorder, check_context, check_ids
 from llmkit.nn import (
     ACTIVATIONS,
@@ -137,16 +137,7 @@ class GPT(nn.Module):
 
         x = self.token_embedding(ids) + self.position_embedding(positions)
         x = self.dropout(x)
-        recorder.stream(x)
-        for layer, block in enumerate(self.blocks):
-            x, weights, _ = block(
-                x,
-                mask=mask,
-                cache=cache[layer] if cache else None,
-                need_weights=output_attentions,
-            )
-            recorder.looked(weights)
-            recorder.stream(x)
+        x = run_blocks(self.blocks, x, recorder, cache, mask)
         x = self.final_norm(x)
         return ModelOutput(
             logits=self.lm_head(x),

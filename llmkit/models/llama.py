@@ -13,7 +13,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from llmkit.checks import check_count
-from llmkit.models.decoder import decoder_mask, next_positions
+from llmkit.models.decoder import decoder_mask, next_positions, run_blocks
 from llmkit.models.output import ModelOutput, Recorder, check_context, check_ids
 from llmkit.nn import (
     Block,
@@ -136,17 +136,7 @@ class Llama(nn.Module):
         recorder = Recorder(output_hidden_states, output_attentions)
 
         x = self.token_embedding(ids)
-        recorder.stream(x)
-        for layer, block in enumerate(self.blocks):
-            x, weights, _ = block(
-                x,
-                mask=mask,
-                rotary=rotary,
-                cache=cache[layer] if cache else None,
-                need_weights=output_attentions,
-            )
-            recorder.looked(weights)
-            recorder.stream(x)
+        x = run_blocks(self.blocks, x, recorder, cache, mask, rotary)
         x = self.final_norm(x)
         return ModelOutput(
             logits=self.lm_head(x),

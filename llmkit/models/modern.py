@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from llmkit.checks import check_count
-from llmkit.models.decoder import decoder_mask, next_positions
+from llmkit.models.decoder import decoder_mask, next_positions, run_blocks
 from llmkit.models.output import ModelOutput, Recorder, check_context, check_ids
 from llmkit.nn import (
     MLP,
@@ -142,17 +142,7 @@ class Modern(nn.Module):
         recorder = Recorder(output_hidden_states, output_attentions)
 
         x = self.embed(ids, attention_mask, cache)
-        recorder.stream(x)
-        for layer, block in enumerate(self.blocks):
-            x, weights, _ = block(
-                x,
-                mask=mask,
-                rotary=rotary,
-                cache=cache[layer] if cache else None,
-                need_weights=output_attentions,
-            )
-            recorder.looked(weights)
-            recorder.stream(x)
+        x = run_blocks(self.blocks, x, recorder, cache, mask, rotary)
         x = self.final_norm(x)
         return ModelOutput(
             logits=self.lm_head(x),

@@ -14,7 +14,7 @@ from llmkit import nn as parts
 from llmkit.checks import check_type
 from llmkit.models import BERT, GPT, Llama, ModelOutput
 from llmkit.models.bert import MLMHead
-from llmkit.models.decoder import decoder_mask
+from llmkit.models.decoder import decoder_mask, run_blocks
 from llmkit.trace.running import running
 from llmkit.trace.steps import Walk
 from llmkit.trace.tokens import labels_of
@@ -132,7 +132,7 @@ def _block(w: Walk, model, ids: Tensor, x: Tensor, layer: int, head: int) -> Non
         [previous] if layer == 0 else [],
         "stream",
         "copy" if layer == 0 else "given",
-        (type(model).forward, "in enumerate(self.blocks)")
+        (run_blocks, "in enumerate(blocks)")
         if not isinstance(model, BERT)
         else (BERT.forward, "for block in self.blocks"),
     )

@@ -285,3 +285,22 @@ def test_a_mask_for_each_token_goes_on_with_a_cache(model):
     first = model(ids[:, :5], attention_mask=mask[:, :5, :5], cache=cache).logits
     rest = model(ids[:, 5:], attention_mask=mask[:, 5:], cache=cache).logits
     torch.testing.assert_close(torch.cat([first, rest], dim=1), full)
+
+
+def test_run_blocks_walks_them_in_order_and_keeps_what_was_asked():
+    from llmkit.models.decoder import run_blocks
+    from llmkit.models.output import Recorder
+
+    model = make("llama")
+    x = torch.randn(B, T, D, dtype=torch.float64)
+    recorder = Recorder(hidden=True, weights=False)
+    out = run_blocks(model.blocks, x, recorder, None, None)
+    want = x
+    for block in model.blocks:
+        want = block(want)[0]
+    torch.testing.assert_close(out, want)
+    states = recorder.states()
+    assert len(states) == L + 1
+    assert recorder.attentions() is None
+    torch.testing.assert_close(states[0], x)
+    torch.testing.assert_close(states[-1], out)
