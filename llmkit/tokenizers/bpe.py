@@ -278,10 +278,11 @@ class ByteBPETokenizer(Tokenizer):
         """Yield what no later text can change: its end, its ids, if a word has begun.
 
         More text can lengthen the last word, turn three words into a contraction, or
-        complete the name of a special token.
+        complete the name of a special token; of two spaces in front of such a name,
+        the first would not have stood alone.
         """
         longest = max((len(s.text) for s in self.special_tokens), default=0)
-        limit = len(text) if final else len(text) - longest
+        limit = len(text) if final else len(text) - longest - 1
         for start, piece, special in self._split_special(text):
             end = start + len(piece)
             if special is not None:

@@ -210,6 +210,12 @@ class TestStreaming:
         tokenizer = _other()
         assert list(tokenizer.encode_iterable(text)) == tokenizer.encode(text)
 
+    @pytest.mark.parametrize("text", ["a  <|end_of_text|>", " \xa0<|end_of_text|>b"])
+    def test_spaces_before_a_special_token_stay_together(self, ours, text):
+        # its name in full shows late that both spaces are one word
+        tokenizer = ByteBPETokenizer(ours.vocab, ours.merges, ["<|end_of_text|>"])
+        assert list(tokenizer.encode_iterable(text)) == tokenizer.encode(text)
+
     def test_memory_stays_constant(self, ours):
         import tracemalloc
 
