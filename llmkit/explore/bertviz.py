@@ -6,8 +6,8 @@ Home notebook: 04_multi_head_attention.
 from __future__ import annotations
 
 from llmkit.explore.given import own_model
+from llmkit.tokenizers import as_tokenizer
 from llmkit.trace import Trace, capture
-from llmkit.trace.tokens import as_tokenizer
 from llmkit.viz import bertviz_offline
 from llmkit.viz.bertviz_view import BertVizView
 

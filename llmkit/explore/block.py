@@ -26,7 +26,7 @@ from llmkit.nn import (
     causal_mask,
     rotary_angles,
 )
-from llmkit.trace.tokens import as_tokenizer
+from llmkit.tokenizers import as_tokenizer
 from llmkit.viz.block_stack import BlockStack
 
 MOST_LAYERS = 24

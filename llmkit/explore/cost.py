@@ -12,7 +12,7 @@ from llmkit.checks import check_type
 from llmkit.explore.given import own_model
 from llmkit.models import BERT, GPT, Llama
 from llmkit.models.costs import cost_table, kv_cache_bytes, training_bytes
-from llmkit.trace.tokens import as_tokenizer
+from llmkit.tokenizers import as_tokenizer
 from llmkit.viz.cost_card import CostCard
 
 _LENGTHS = (16, 128, 1024, 8192, 131072)

@@ -12,11 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from llmkit.checks import check_choice, check_type
-from llmkit.explore.given import own_model
-from llmkit.models import BERT
-from llmkit.tokenizers import Encoding
+from llmkit.explore.given import bert_with
+from llmkit.tokenizers import Encoding, as_tokenizer
 from llmkit.trace.running import running
-from llmkit.trace.tokens import as_tokenizer, token_label
+from llmkit.trace.tokens import token_label
 from llmkit.viz.fill_mask import FillMask
 from llmkit.viz.filled import READINGS, Filled
 
@@ -77,14 +76,8 @@ class Filler:
     """
 
     def __init__(self, model: nn.Module, tokenizer):
-        self.model, self.tokenizer = own_model(model), as_tokenizer(tokenizer)
-        if not isinstance(self.model, BERT) or self.model.mlm_head is None:
-            what = type(self.model).__name__
-            what += " without one" if isinstance(self.model, BERT) else ""
-            raise ValueError(
-                f"model must be a BERT with a masked-word head; got a {what}. "
-                "load_encoder('stories_bert') has one; 'minilm' has lost its own"
-            )
+        self.model = bert_with("masked-word", model)
+        self.tokenizer = as_tokenizer(tokenizer)
         if self.tokenizer.mask_id is None:
             raise ValueError("tokenizer must have a mask token, such as '[MASK]'")
         self.longest = min(_LONGEST, self.model.config.context_length)

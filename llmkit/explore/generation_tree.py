@@ -12,8 +12,9 @@ from llmkit.checks import check_type
 from llmkit.decoding import Sampling, beam_search, generate, speculative
 from llmkit.decoding.filters import probabilities
 from llmkit.explore.given import own_model
+from llmkit.tokenizers import as_tokenizer
 from llmkit.trace.running import running
-from llmkit.trace.tokens import as_tokenizer, token_label
+from llmkit.trace.tokens import token_label
 from llmkit.viz.generation_tree import MODES, GenerationTree
 from llmkit.viz.growth import Growth, TreeNode
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from llmkit.models import BERT
+
+# a head's name -> where a BERT keeps it
+_HEADS = {"masked-word": "mlm_head", "next-sentence": "nsp_head"}
+
 
 def own_model(model):
     """Return a model of the kit.
@@ -16,6 +21,29 @@ def own_model(model):
         from llmkit.hub import from_hf
 
         return from_hf(model)
+    return model
+
+
+def bert_with(head: str, model) -> BERT:
+    """Return a BERT of the kit that has a head.
+
+    Args:
+        head: "masked-word" or "next-sentence".
+        model: a `BERT`, or one of `transformers`.
+
+    Returns:
+        The same model, or a copy of its weights in the kit's own.
+
+    Raises:
+        ValueError: it is no BERT, or it has no such head.
+    """
+    model = own_model(model)
+    if not isinstance(model, BERT) or getattr(model, _HEADS[head]) is None:
+        what = type(model).__name__ + " without one" * isinstance(model, BERT)
+        raise ValueError(
+            f"model must be a BERT with a {head} head; got a {what}. "
+            "load_encoder('stories_bert') has one; 'minilm' has lost its own"
+        )
     return model
 
 

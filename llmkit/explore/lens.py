@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llmkit.explore.given import own_model, weights_version
+from llmkit.tokenizers import as_tokenizer
 from llmkit.trace.lens import lens_cost, logit_lens, read_streams
-from llmkit.trace.tokens import as_tokenizer
 from llmkit.viz.logit_lens import LogitLens
 
 # multiplications that a laptop does in a quarter of a second

@@ -12,8 +12,9 @@ import torch
 from llmkit.checks import check_type
 from llmkit.decoding import Sampling
 from llmkit.explore.given import weights_version
+from llmkit.tokenizers import as_tokenizer
 from llmkit.trace.running import running
-from llmkit.trace.tokens import as_tokenizer, token_label
+from llmkit.trace.tokens import token_label
 from llmkit.viz.next_token import NextToken, Scores
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from llmkit.explore.given import own_model
-from llmkit.trace.tokens import as_tokenizer
+from llmkit.tokenizers import as_tokenizer
 from llmkit.trace.walk import walk
 from llmkit.viz.qkv_stepper import QKVStepper
 

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from llmkit.checks import check_type
-from llmkit.explore.given import own_model
-from llmkit.models import BERT
+from llmkit.explore.given import bert_with
+from llmkit.tokenizers import as_tokenizer
 from llmkit.trace.running import running
-from llmkit.trace.tokens import as_tokenizer, token_label
+from llmkit.trace.tokens import token_label
 from llmkit.viz.sentence_pair import Judged, SentencePair
 
 
@@ -58,14 +58,8 @@ class PairJudge:
     """
 
     def __init__(self, model: nn.Module, tokenizer):
-        self.model, self.tokenizer = own_model(model), as_tokenizer(tokenizer)
-        if not isinstance(self.model, BERT) or self.model.nsp_head is None:
-            what = type(self.model).__name__
-            what += " without one" if isinstance(self.model, BERT) else ""
-            raise ValueError(
-                f"model must be a BERT with a next-sentence head; got a {what}. "
-                "load_encoder('stories_bert') has one; 'minilm' and RoBERTa have none"
-            )
+        self.model = bert_with("next-sentence", model)
+        self.tokenizer = as_tokenizer(tokenizer)
 
     def ask(self, first: str, second: str) -> Judged:
         """Judge two passages.

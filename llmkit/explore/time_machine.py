@@ -21,9 +21,9 @@ from llmkit.explore.samples import first_tokens, likely_next, writer
 from llmkit.metrics.heads import head_scores, induction_score
 from llmkit.models import GPT, Llama
 from llmkit.nn import model_lock
+from llmkit.tokenizers import as_tokenizer
 from llmkit.trace import capture
 from llmkit.trace.running import running
-from llmkit.trace.tokens import as_tokenizer
 from llmkit.training import Snapshot, load_snapshots
 from llmkit.viz.time_machine import Recording, TimeMachine
 

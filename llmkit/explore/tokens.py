@@ -17,6 +17,7 @@ from llmkit.tokenizers import (
     CharTokenizer,
     Tokenizer,
     WordPieceTokenizer,
+    as_tokenizer,
     parse_tokenizer,
 )
 from llmkit.tokenizers.normalizing import normalize, split_words
@@ -207,7 +208,7 @@ def _named(tokenizers) -> dict[str, Tokenizer]:
         tokenizers = [tokenizers]
     if not isinstance(tokenizers, Mapping):
         tokenizers = {_name(t, n): t for n, t in enumerate(tokenizers)}
-    return {str(name): _wrapped(t) for name, t in tokenizers.items()}
+    return {str(name): _explainable(t) for name, t in tokenizers.items()}
 
 
 def _name(tokenizer, number: int) -> str:
@@ -216,16 +217,12 @@ def _name(tokenizer, number: int) -> str:
     return f"{number + 1}: {kind}, {size} tokens"
 
 
-def _wrapped(tokenizer) -> Tokenizer:
-    if isinstance(tokenizer, Tokenizer):
-        return tokenizer
+def _explainable(tokenizer) -> Tokenizer:
+    """Return the kit's own version of a tokenizer, where the kit has that kind."""
     theirs = getattr(tokenizer, "backend_tokenizer", tokenizer)
     if hasattr(theirs, "to_str"):
-        # a kind that the kit has: its own version can be replayed and explained
         with contextlib.suppress(ValueError):
             return parse_tokenizer(theirs.to_str())
-    from llmkit.trace.tokens import as_tokenizer  # torch, which is not needed so far
-
     return as_tokenizer(tokenizer)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 from llmkit.checks import check_count, check_type
 from llmkit.explore.samples import first_tokens, writer
+from llmkit.tokenizers import as_tokenizer
 from llmkit.trace import capture
-from llmkit.trace.tokens import as_tokenizer
 from llmkit.training import Run, Step
 from llmkit.viz.training_dashboard import TrainingDashboard
 

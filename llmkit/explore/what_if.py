@@ -15,15 +15,15 @@ from torch.nn import functional as F
 from llmkit.checks import check_positive, check_type
 from llmkit.explore.given import own_model, weights_version
 from llmkit.models import GPT, Llama
-from llmkit.trace.hooks import Heard
+from llmkit.tokenizers import as_tokenizer
 from llmkit.trace.interventions import (
     AttentionChange,
     attention_layers,
     changed_attention,
 )
-from llmkit.trace.qkv import LayerQKV, recorded_qkv
+from llmkit.trace.qkv import recorded_qkv
 from llmkit.trace.running import running
-from llmkit.trace.tokens import TokenLists, as_tokenizer, read_tokens, token_label
+from llmkit.trace.tokens import TokenLists, read_tokens, token_label
 from llmkit.viz.what_if import WhatIf, changed_mask, numbers
 
 _SHOWN = 6  # next tokens
@@ -80,9 +80,7 @@ def what_if(
 class Run:
     """One pass over one sentence, changed or not."""
 
-    def __init__(
-        self, tokens: TokenLists, qkv: list[LayerQKV], states, logits, cut: bool
-    ):
+    def __init__(self, tokens: TokenLists, qkv: list[dict], states, logits, cut: bool):
         self.tokens, self.qkv, self.states, self.logits = tokens, qkv, states, logits
         self.cut = cut  # whether the text went on
 
@@ -90,9 +88,10 @@ class Run:
         """Return q, k, v and mask of a head: (T, Dh), (T, Dh), (T, Dh), (T, T)."""
         record, size = self.qkv[layer], len(self.tokens.ids)
         mask = torch.ones(size, size, dtype=torch.bool)
-        if record.mask is not None:
-            mask = mask & record.mask.reshape(-1, size, size)[0]
-        return record.q[0, head], record.k[0, head], record.v[0, head], mask
+        if record["mask"] is not None:
+            mask = mask & record["mask"].reshape(-1, size, size)[0]
+        q, k, v = (record[name][0, head] for name in "qkv")
+        return q, k, v, mask
 
     def loss(self) -> float:
         """Return the mean surprise at each next token, in nats."""
@@ -265,10 +264,8 @@ def _first(tokens: TokenLists, length: int) -> TokenLists:
     return TokenLists(**{name: value[:length] for name, value in vars(tokens).items()})
 
 
-def _cpu(records: list[LayerQKV]) -> list[LayerQKV]:
+def _cpu(records: list[dict]) -> list[dict]:
     return [
-        LayerQKV(
-            Heard({k: x if x is None else x.cpu() for k, x in r.heard.tensors.items()})
-        )
-        for r in records
+        {name: x if x is None else x.cpu() for name, x in record.items()}
+        for record in records
     ]

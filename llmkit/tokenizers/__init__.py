@@ -1,6 +1,7 @@
 """Text to ids and back: characters, byte-level BPE and WordPiece, without torch."""
 
 from llmkit.tokenizers.base import Encoding, SpecialToken, Tokenizer
+from llmkit.tokenizers.borrowed import as_tokenizer
 from llmkit.tokenizers.bpe import ByteBPETokenizer
 from llmkit.tokenizers.characters import CharTokenizer
 from llmkit.tokenizers.merging import Merge
@@ -16,6 +17,7 @@ __all__ = [
     "SpecialToken",
     "Tokenizer",
     "WordPieceTokenizer",
+    "as_tokenizer",
     "load_tokenizer",
     "parse_tokenizer",
 ]

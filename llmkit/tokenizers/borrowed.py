@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from llmkit.checks import check_type
 from llmkit.tokenizers.base import ROLES, Encoding, Tokenizer
 
 
@@ -88,3 +89,27 @@ class BorrowedTokenizer(Tokenizer):
         Path(path).mkdir(parents=True, exist_ok=True)
         self.source.save_pretrained(path)
         return Path(path) / "tokenizer.json"
+
+
+def as_tokenizer(tokenizer) -> Tokenizer:
+    """Take a tokenizer of the kit as it is, and borrow one of `transformers`.
+
+    Args:
+        tokenizer: either, or a class of the reader's own that is called with a text
+            and has `decode`.
+
+    Returns:
+        Something with the kit's interface.
+
+    Raises:
+        TypeError: it is none of these.
+    """
+    if isinstance(tokenizer, Tokenizer):
+        return tokenizer
+    if hasattr(tokenizer, "convert_ids_to_tokens"):
+        return BorrowedTokenizer(tokenizer)
+    if not (callable(tokenizer) and hasattr(tokenizer, "decode")):
+        check_type(
+            "tokenizer", tokenizer, Tokenizer, "One of transformers is fine too."
+        )
+    return tokenizer

@@ -6,17 +6,15 @@ from llmkit.trace.interventions import (
     attention_layers,
     changed_attention,
 )
-from llmkit.trace.qkv import LayerQKV, recorded_qkv
+from llmkit.trace.qkv import recorded_qkv
 from llmkit.trace.record import Parts, Trace
 from llmkit.trace.running import model_lock, running
-from llmkit.trace.tokens import as_tokenizer, token_label
+from llmkit.trace.tokens import token_label
 
 __all__ = [
     "AttentionChange",
-    "LayerQKV",
     "Parts",
     "Trace",
-    "as_tokenizer",
     "attention_layers",
     "capture",
     "changed_attention",

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from llmkit.checks import check_type
 from llmkit.models import BERT, GPT, Llama, ModelOutput, Seq2Seq
-from llmkit.tokenizers import Tokenizer
+from llmkit.tokenizers import Tokenizer, as_tokenizer
 from llmkit.trace.foreign import run_foreign
 from llmkit.trace.hooks import as_parts, listen, listen_across, stack
 from llmkit.trace.record import Parts, Trace
 from llmkit.trace.running import running
-from llmkit.trace.tokens import TokenLists, as_tokenizer, read_tokens
+from llmkit.trace.tokens import TokenLists, read_tokens
 
 
 def capture(

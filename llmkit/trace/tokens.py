@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llmkit.checks import check_type
 from llmkit.tokenizers import Encoding, Tokenizer
 from llmkit.tokenizers.borrowed import BorrowedTokenizer
 from llmkit.tokenizers.splitting import to_bytes, token_to_bytes
@@ -23,30 +22,6 @@ class TokenLists:
     words: list[int | None]
     segments: list[int | None]
     type_ids: list[int]
-
-
-def as_tokenizer(tokenizer) -> Tokenizer:
-    """Take a tokenizer of the kit as it is, and borrow one of `transformers`.
-
-    Args:
-        tokenizer: either, or a class of the reader's own that is called with a text
-            and has `decode`.
-
-    Returns:
-        Something with the kit's interface.
-
-    Raises:
-        TypeError: it is none of these.
-    """
-    if isinstance(tokenizer, Tokenizer):
-        return tokenizer
-    if hasattr(tokenizer, "convert_ids_to_tokens"):
-        return BorrowedTokenizer(tokenizer)
-    if not (callable(tokenizer) and hasattr(tokenizer, "decode")):
-        check_type(
-            "tokenizer", tokenizer, Tokenizer, "One of transformers is fine too."
-        )
-    return tokenizer
 
 
 def read_tokens(tokenizer: Tokenizer, text: str, pair: str | None) -> TokenLists:

@@ -7,9 +7,10 @@ import torch
 from llmkit.explore.fill_mask import fill_mask
 from llmkit.hub import to_hf_state_dict
 from llmkit.hub.configs_out import hf_config
-from llmkit.models import BERT, GPT, BERTConfig, GPTConfig
+from llmkit.models import GPT, GPTConfig
 from llmkit.tokenizers import WordPieceTokenizer
 from llmkit.viz.filled import READINGS
+from tests.explore.berts import a_bert
 
 TEXT = "Anna took the red ball ."
 WORDS = "Anna Ben took the red blue ball lamp gave . He un ##known"
@@ -20,15 +21,6 @@ def tokenizer():
     names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS.split()]
     vocab = {name: i for i, name in enumerate(names)}
     return WordPieceTokenizer(vocab, lowercase=False)
-
-
-def a_bert(tokenizer, **sizes):
-    sizes = {"d_model": 12, "n_heads": 3, "n_layers": 2, "context_length": 16} | sizes
-    torch.manual_seed(0)
-    model = BERT(BERTConfig(vocab_size=tokenizer.vocab_size, **sizes))
-    for weight in model.parameters():
-        weight.data *= 6  # far from even odds
-    return model.eval()
 
 
 @pytest.fixture(scope="module")

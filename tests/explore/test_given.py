@@ -6,10 +6,9 @@ import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from llmkit import explore
-from llmkit.explore.given import own_model
-from llmkit.models import GPT, GPTConfig
-from llmkit.tokenizers import CharTokenizer
-from llmkit.trace import as_tokenizer
+from llmkit.explore.given import bert_with, own_model
+from llmkit.models import BERT, GPT, BERTConfig, GPTConfig
+from llmkit.tokenizers import CharTokenizer, as_tokenizer
 
 
 def borrowed():
@@ -47,3 +46,15 @@ def test_what_is_no_tokenizer_is_named(thing):
     for make in (explore.lens, explore.steps, explore.what_if, explore.next_token):
         with pytest.raises(TypeError, match="tokenizer must be Tokenizer; got"):
             make(model, thing, "abc")
+
+
+def test_a_head_is_asked_for_by_name():
+    bert = BERT(BERTConfig(vocab_size=9, d_model=8, n_heads=2, n_layers=1))
+    assert bert_with("masked-word", bert) is bert
+    assert bert_with("next-sentence", bert) is bert
+    bert.nsp_head = None
+    with pytest.raises(ValueError, match=r"next-sentence head; got a BERT without one"):
+        bert_with("next-sentence", bert)
+    gpt = GPT(GPTConfig(vocab_size=9, d_model=8, n_heads=2, n_layers=1))
+    with pytest.raises(ValueError, match=r"masked-word head; got a GPT\. load_encoder"):
+        bert_with("masked-word", gpt)

@@ -6,8 +6,8 @@ import torch
 from llmkit.explore.sentence_pair import sentence_pair
 from llmkit.hub import to_hf_state_dict
 from llmkit.hub.configs_out import hf_config
-from llmkit.models import BERT, BERTConfig
 from llmkit.tokenizers import WordPieceTokenizer
+from tests.explore.berts import a_bert
 
 FIRST, SECOND = "Anna sang .", "She took the ball ."
 OTHERS = ["Ben slept .", "Ben took Anna ."]
@@ -21,18 +21,9 @@ def tokenizer():
     return WordPieceTokenizer(vocab, lowercase=False)
 
 
-def a_bert(tokenizer, **sizes):
-    sizes = {"d_model": 12, "n_heads": 3, "n_layers": 2, "context_length": 14} | sizes
-    torch.manual_seed(0)
-    model = BERT(BERTConfig(vocab_size=tokenizer.vocab_size, **sizes))
-    for weight in model.parameters():
-        weight.data *= 6  # far from even odds
-    return model.eval()
-
-
 @pytest.fixture(scope="module")
 def model(tokenizer):
-    return a_bert(tokenizer)
+    return a_bert(tokenizer, context_length=14)
 
 
 @pytest.fixture(scope="module")
