@@ -74,4 +74,6 @@ def loss(
     rows = torch.cat([scores[best], scores[rest].logsumexp(0)[None]])
     # a softmax forgets a common shift: the middle of the sliders is as good as any
     rows = (rows - (rows.max() + rows.min()) / 2).clamp(LOW, HIGH)
-    return LossMeter(names, rows.tolist(), best.index(right), smoothing, text)
+    return LossMeter(
+        names, rows.tolist(), best.index(right), smoothing, text, among=len(scores)
+    )

@@ -4,7 +4,7 @@ function render({ model, el }) {
     label: "The loss of one guess",
     keys: [["← →", "move a score"], ["↑ ↓", "on the picture: choose a token"], ["Enter", "on the picture: make it the right one"]],
   });
-  const tokens = model.get("tokens"), n = tokens.length, W = 360, ROW = 30, H = n * ROW + 26, C = 250;
+  const tokens = model.get("tokens"), n = tokens.length, even = Math.log(model.get("among")), TOP = Math.max(7, even + 1.5), W = 360, ROW = 30, H = n * ROW + 26, C = 250;
   let at = model.get("target");
   const change = (i, v) => ui.set({ logits: model.get("logits").map((x, k) => (k === i ? v : x)) });
   const sliders = tokens.map((t, i) => lm.slider(t, { min: -8, max: 8, step: 0.1, value: model.get("logits")[i], show: (v) => lm.fmt(v, 1) }, (v) => { at = i; change(i, v); }));
@@ -82,12 +82,12 @@ function render({ model, el }) {
   }
   function paintCurve(theme) {
     const { shares, loss } = compute(), p = shares[model.get("target")], h = Math.max(150, Math.min(H, 210)), ctx = lm.fit(curve, C, h);
-    const x = (v) => 34 + v * (C - 44), y = (v) => 8 + (v / 7) * (h - 42);
-    const flip = (v) => h - 34 - (y(Math.min(v, 7)) - 8);
+    const x = (v) => 34 + v * (C - 44), y = (v) => 8 + (v / TOP) * (h - 42);
+    const flip = (v) => h - 34 - (y(Math.min(v, TOP)) - 8);
     ctx.clearRect(0, 0, C, h);
     ctx.font = "11px system-ui, 'DejaVu Sans', sans-serif";
     ctx.textBaseline = "middle";
-    for (let v = 0; v <= 6; v += 2) {
+    for (let v = 0; v < TOP; v += 2) {
       ctx.strokeStyle = theme.line;
       ctx.lineWidth = 1;
       ctx.beginPath();
@@ -100,8 +100,8 @@ function render({ model, el }) {
     }
     ctx.textAlign = "center";
     for (const v of [0, 0.5, 1]) ctx.fillText(v, x(v), h - 24);
+    ctx.fillText("loss (nats)", (34 + C - 10) / 2, 8);
     ctx.fillText("share of the right token", (34 + C - 10) / 2, h - 8);
-    const even = Math.log(n);
     ctx.setLineDash([5, 4]);
     ctx.strokeStyle = theme.muted;
     ctx.beginPath();
@@ -114,9 +114,10 @@ function render({ model, el }) {
     ctx.strokeStyle = theme.accent;
     ctx.lineWidth = 2;
     ctx.beginPath();
-    for (let v = 0.001; v <= 1; v += 0.004) {
+    const begin = Math.exp(-TOP);
+    for (let v = begin; v <= 1; v += v < 0.02 ? v / 4 : 0.004) {
       const place = [x(v), flip(-Math.log(v))];
-      if (v === 0.001) ctx.moveTo(...place);
+      if (v === begin) ctx.moveTo(...place);
       else ctx.lineTo(...place);
     }
     ctx.stroke();

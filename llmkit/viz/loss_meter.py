@@ -31,6 +31,8 @@ class LossMeter(View):
         target: which of them is right.
         smoothing: the share of the target that is spread over all.
         prompt: what stands before the guess.
+        among: how many tokens an even guess is among; None: the candidates. More than
+            there are rows if one row stands for many.
     """
 
     source = "loss_meter"
@@ -46,6 +48,7 @@ class LossMeter(View):
     target = traitlets.Int(0).tag(sync=True)
     smoothing = traitlets.Float(0.0).tag(sync=True)
     prompt = traitlets.Unicode("").tag(sync=True)
+    among = traitlets.Int(2).tag(sync=True)
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class LossMeter(View):
         target: int = 0,
         smoothing: float = 0.0,
         prompt: str = "",
+        among: int | None = None,
     ):
         if not 2 <= len(tokens) <= 12 or len(tokens) != len(logits):
             raise ValueError(
@@ -69,6 +73,7 @@ class LossMeter(View):
             target=target,
             smoothing=smoothing,
             prompt=" ".join(visible(word) for word in prompt.split()),
+            among=len(names) if among is None else max(among, len(names)),
         )
 
     @traitlets.validate("logits")
@@ -117,6 +122,11 @@ class LossMeter(View):
         """How the loss changes with each score: share minus target."""
         return [p - w for p, w in zip(self.shares, self.wanted, strict=True)]
 
+    @property
+    def even_guess(self) -> float:
+        """The loss of who gives every token the same share."""
+        return math.log(self.among)
+
     # --- outputs -----------------------------------------------------------------
     def summary(self) -> str:
         """Return the right token and the loss."""
@@ -130,7 +140,7 @@ class LossMeter(View):
             f"{len(self.tokens)} candidates; the right one, "
             f"{self.tokens[self.target]!r}, has a share of {share:.1%}, so the loss is "
             f"{self.loss:.3f} nats; an even guess has "
-            f"{math.log(len(self.tokens)):.3f}."
+            f"{self.even_guess:.3f}."
         )
 
     def figure(self):

@@ -19,7 +19,7 @@ function render({ model, el }) {
   ui.body.append(
     lm.h("div", { class: "lm-bar" }, problem.node, rule.node, steep.node, batch.node),
     lm.h("div", { class: "lm-bar" }, rate.node),
-    lm.h("div", { class: "ra-row" }, lm.h("figure", {}, lm.h("figcaption", {}, "The path, seen from above"), map),
+    lm.h("div", { class: "ra-row" }, lm.h("figure", {}, lm.h("figcaption", {}, "The path, seen from above (weight 1 →, weight 2 ↑)"), map),
       lm.h("figure", {}, lm.h("figcaption", {}, "The loss after each step"), curve)), note);
 
   const real = () => model.get("problem") === "rows";
@@ -126,8 +126,7 @@ function render({ model, el }) {
     ctx.font = "11px system-ui, 'DejaVu Sans', sans-serif";
     ctx.textBaseline = "middle";
     ctx.textAlign = "right";
-    for (let k = 0; k <= 4; k++) {
-      const v = (top * k) / 4;
+    for (const v of lm.ticks(0, top)) {
       ctx.strokeStyle = theme.line;
       ctx.lineWidth = 1;
       ctx.beginPath();
@@ -135,7 +134,7 @@ function render({ model, el }) {
       ctx.lineTo(W - 8, y(v));
       ctx.stroke();
       ctx.fillStyle = theme.muted;
-      ctx.fillText(lm.fmt(v, 2), LEFT - 5, y(v));
+      ctx.fillText(+v.toPrecision(3), LEFT - 5, y(v));
     }
     ctx.textAlign = "center";
     for (let i = 0; i <= N; i += 20) ctx.fillText(i, x(i), H - 26);
@@ -165,7 +164,7 @@ function render({ model, el }) {
   function tell() {
     const limit = 2 / Math.max(1, model.get("steepness"));
     const theory = !real() && model.get("rule") === "sgd" ? ` SGD is stable here up to a rate of 2 / steepness = ${lm.fmt(limit, 3)}.` : "";
-    note.textContent = `Rate ${+model.get("rate").toPrecision(2)}: ${verdict()}. Loss ${lm.fmt(path[0][2], 3)} → ${lm.fmt(path[N][2], 3)}, least ${lm.fmt(least(), 3)}.${theory}`;
+    note.textContent = `Rate ${+model.get("rate").toPrecision(2)}: ${verdict()}. Loss ${lm.fmt(path[0][2], 3)} → ${lm.fmt(path[N][2], 3)}; the least possible is ${lm.fmt(least(), 3)}.${theory}`;
     ui.say(`step ${at}: weights ${lm.fmt(path[at][0], 2)} and ${lm.fmt(path[at][1], 2)}, loss ${lm.fmt(path[at][2], 3)}`);
   }
   function refresh() {

@@ -12,7 +12,7 @@ function render({ model, el }) {
   ui.body.append(
     lm.h("div", { class: "lm-bar" }, pick.node, told.node),
     lm.h("div", { class: "sr-row" }, lm.h("div", {}, canvas,
-      lm.h("p", { class: "lm-muted" }, lm.h("span", { class: "sr-key" }), "this run", lm.h("span", { class: "sr-key sr-well" }), "healthy run")), notes));
+      lm.h("p", { class: "lm-muted" }, "Loss in nats: ", lm.h("span", { class: "sr-key" }), "this run", lm.h("span", { class: "sr-key sr-well" }), "healthy run")), notes));
 
   const now = () => (still && model.get("answers")[model.get("case")]) || model.get("now");
   const busy = () => now().case !== model.get("case");

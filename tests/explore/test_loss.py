@@ -35,6 +35,7 @@ def test_shares_are_the_models_own(model, answer):
     named = sum(view.shares[:-1])
     assert view.shares[-1] == pytest.approx(1 - named)
     assert view.prompt == "the qui"
+    assert view.among == tokenizer.vocab_size  # not the five rows
 
 
 def test_without_a_model():

@@ -30,6 +30,9 @@ def test_outputs():
     assert repr(view) == "LossMeter('d⏎' is right, loss 0.265)"
     assert view.prompt == "The cat"
     assert f"even guess has {math.log(5):.3f}" in view.alt
+    among_all = LossMeter(TOKENS, LOGITS, 3, among=3072)
+    assert among_all.even_guess == pytest.approx(math.log(3072))
+    assert f"even guess has {math.log(3072):.3f}" in among_all.alt
     assert list(view.table().index) == ["a", "b", "·", "d⏎", "e"]
     assert view.to_png()[:4] == b"\x89PNG"
     assert len(view.to_html()) < 80_000
