@@ -83,7 +83,7 @@ def training(
         watcher.look(run.step)
     for step in run.history:
         watcher.add(step)
-    view.halt(run.seconds_left)
+    view.keep_points(run.seconds_left)
     view.status, view.rate = run.status, run.rate
     run.listen(watcher.on_step)
     run.on_change(watcher.on_change)
@@ -118,6 +118,9 @@ class _Watcher:
             self.view.add_sample(step, self.sample())
         if self.sentence is not None:
             self.look(step)
+        # a page that was opened late, while a cell keeps the kernel busy, asks for the
+        # first points in vain
+        self.view.keep_points(self.run.seconds_left)
 
     def look(self, step: int) -> None:
         trace = capture(self.run.model, *self.sentence)
@@ -144,7 +147,7 @@ class _Watcher:
             self.view.watched = True
             self.view.notes = [*self.view.notes, f"The run ended: {self.run.error}"]
         self.view.send_points(self.run.seconds_left, now=True)
-        self.view.halt(self.run.seconds_left)
+        self.view.keep_points(self.run.seconds_left)
         if self.run.status != "paused":
             self.view.renew_display()
 

@@ -88,7 +88,7 @@ function render({ model, el }) {
       const wide = column === 3 && values.length && Math.max(...values) / Math.min(...values) > 30;
       const y = wide ? [Math.min(...values) * 0.9, Math.max(...values) * 1.1] : range(values, true);
       const small = lm.chart(canvas, theme, { width: 300, height: 130, x: ends, y, log: wide, digits: 0 });
-      small.line(rows.map((r) => [r[0], r[column]]), theme.accent, 1.5);
+      small.line(rows.filter((r) => r).map((r) => [r[0], r[column]]), theme.accent, 1.5);
     }
     const last = rows[rows.length - 1], best = valid[valid.length - 1];
     key.textContent = "Thin line: each batch. Bold line: its running mean." + (valid.length ? " Diamonds: texts it does not learn from (validation)." : "")

@@ -59,7 +59,7 @@ class TrainingDashboard(View):
     waiting = traitlets.Bool(False).tag(sync=True)  # a cell waits for the run
     rate = traitlets.Float(1.0).tag(sync=True)
     progress = traitlets.Dict().tag(sync=True)  # step, left, seconds
-    # float32, (n, 5): step, loss, lr, gradient, seconds; set whenever the run halts
+    # float32, (n, 5): step, loss, lr, gradient, seconds; what a page begins with
     curve = traitlets.Bytes().tag(sync=True)
     validation = traitlets.List().tag(sync=True)  # [step, loss]
     samples = traitlets.List().tag(sync=True)  # [step, text]
@@ -147,7 +147,7 @@ class TrainingDashboard(View):
         head = {"points": first, "anew": anew, "step": step, "left": left}
         self.send({**head, "seconds": seconds}, buffers=[data])
 
-    def halt(self, left: float | None = None) -> None:
+    def keep_points(self, left: float | None = None) -> None:
         """Keep all points in the state, so that a page that is opened later has them.
 
         Args:

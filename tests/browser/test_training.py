@@ -74,6 +74,37 @@ def test_run_all_waits_for_the_run(open_notebook):
     notebook.page.locator(f"{ROOT} .td-state").get_by_text("done").wait_for()
 
 
+def test_a_page_that_comes_late_while_a_cell_waits(open_notebook):
+    late = """
+import time
+live = run(400)
+live.listen(lambda step: time.sleep(0.05))
+view = explore.training(live, letters, sentence=text[:9], every=20)
+live.start()
+time.sleep(1)  # what is sent now nobody hears
+view
+"""
+    notebook = open_notebook([SETUP, late, "n = len(live.wait())"])
+    notebook.command("notebook:run-all-cells")
+    view = notebook.page.locator(ROOT)
+    view.locator(".td-state", has_text="running").wait_for()
+    # everything below the curves is drawn, though their first points are missing
+    view.get_by_text("Where the heads look, after step 0;").wait_for(state="detached")
+    view.locator(".td-state", has_text="running").wait_for()
+    # and after the next look the curve has its beginning
+    curve = view.locator("canvas[tabindex='0']").first
+    for _ in range(100):
+        curve.press("Home")
+        said = view.locator("[aria-live]").first.text_content()
+        if "step 1:" in said:
+            break
+        notebook.page.wait_for_timeout(200)
+    assert "step 1:" in said
+    notebook.command("notebook:interrupt-kernel")
+    notebook.wait_kernel()
+    notebook.until("not live.going")
+
+
 def test_a_frame_of_the_time_machine(open_notebook):
     """20 snapshots of 5 layers of 6 heads, 24 tokens: the bar is 33 ms."""
     code = """

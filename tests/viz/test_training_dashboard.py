@@ -128,7 +128,7 @@ def test_its_static_twins():
     fill(view, 1, 40)
     view.validation = [[10, 2.5], [40, 1.5]]
     view.show_attention(40, weights(), list("abcde"), causal=True)
-    view.halt(0.0)
+    view.keep_points(0.0)
     assert repr(view) == "TrainingDashboard(step 40 of 40, loss 0.12)"
     assert view.alt == (
         "Training after 40 of 40 steps: the loss went from 5.00 to 0.12 nats per "
