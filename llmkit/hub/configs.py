@@ -64,8 +64,10 @@ def _gpt2_in(hf: dict, names: set[str]) -> GPTConfig:
 
 
 def _llama_in(hf: dict, names: set[str]) -> LlamaConfig:
-    _refuse(hf, hidden_act="silu", mlp_bias=False, attention_bias=False)
+    _refuse(hf, hidden_act="silu", mlp_bias=False)
     kind = hf["model_type"]
+    # Qwen 2 and Mistral know no such choice
+    biased = kind in ("llama", "qwen3") and hf.get("attention_bias", False)
     window = hf.get("sliding_window")
     if kind in ("qwen2", "qwen3") and not hf.get("use_sliding_window", False):
         window = None
@@ -94,7 +96,8 @@ def _llama_in(hf: dict, names: set[str]) -> LlamaConfig:
         d_ff=hf["intermediate_size"],
         rotary_base=_rotary_base(hf),
         norm_eps=hf.get("rms_norm_eps", 1e-6),
-        qkv_bias=kind == "qwen2",
+        qkv_bias=biased or kind == "qwen2",
+        out_bias=biased,
         head_norm=kind == "qwen3",
         window=window,
         tied=hf.get("tie_word_embeddings", False),

@@ -59,12 +59,19 @@ def model_type(model: nn.Module) -> str:
 
 
 def _llama_type(c: LlamaConfig) -> str:
-    if c.head_norm and c.qkv_bias:
-        raise ValueError("no family has both head_norm and qkv_bias; choose one")
+    if c.out_bias and not c.qkv_bias:
+        raise ValueError("no family has out_bias alone; set qkv_bias=True too")
+    if c.head_norm and c.qkv_bias and not c.out_bias:
+        raise ValueError(
+            "no family has head_norm and qkv_bias alone; leave one out, or set "
+            "out_bias=True too"
+        )
     if c.head_norm:
         return "qwen3"
-    if c.qkv_bias:
+    if c.qkv_bias and not c.out_bias:
         return "qwen2"
+    if c.window and c.out_bias:
+        raise ValueError("no family has out_bias and a window without head_norm")
     return "mistral" if c.window else "llama"
 
 
@@ -119,6 +126,8 @@ def _llama_out(model: Llama, c: LlamaConfig, kind: str) -> dict:
         "sliding_window": c.window,
         "tie_word_embeddings": model.lm_head.weight is model.token_embedding.weight,
     }
+    if kind in ("llama", "qwen3"):
+        out["attention_bias"] = c.out_bias
     if kind in ("qwen2", "qwen3"):
         out |= {"use_sliding_window": bool(c.window), "max_window_layers": 0}
     return out

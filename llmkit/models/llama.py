@@ -40,6 +40,7 @@ class LlamaConfig:
     rotary_base: float = 10000.0
     norm_eps: float = 1e-6
     qkv_bias: bool = False  # True in Qwen 2
+    out_bias: bool = False  # with qkv_bias: what others call attention_bias
     head_norm: bool = False  # True in Qwen 3
     window: int | None = None  # how far back a token sees; None: all the way
     tied: bool = False  # whether the output layer is the token table
@@ -94,7 +95,7 @@ class Llama(nn.Module):
                 n_kv_heads=c.n_kv_heads,
                 d_head=c.d_head,
                 bias=c.qkv_bias,
-                out_bias=False,
+                out_bias=c.out_bias,
                 head_norm=partial(RMSNorm, eps=c.norm_eps) if c.head_norm else None,
             ),
             SwiGLU(c.d_model, c.d_ff),

@@ -150,9 +150,17 @@ def test_a_model_that_no_family_has():
     model = Seq2Seq(Seq2SeqConfig(vocab_size=31, d_model=16, position_offset=0))
     with pytest.raises(ValueError, match=r"written as bart.*position_offset=2"):
         hf_config(model)
-    both = LlamaConfig(vocab_size=31, d_model=16, head_norm=True, qkv_bias=True)
-    with pytest.raises(ValueError, match="both head_norm and qkv_bias"):
-        to_hf_state_dict(Llama(both))
+    for parts, message in (
+        ({"head_norm": True, "qkv_bias": True}, "no family has head_norm and qkv_bias"),
+        ({"out_bias": True}, "no family has out_bias alone"),
+        (
+            {"out_bias": True, "qkv_bias": True, "window": 4},
+            "out_bias and a window without head_norm",
+        ),
+    ):
+        model = Llama(LlamaConfig(vocab_size=31, d_model=16, **parts))
+        with pytest.raises(ValueError, match=message):
+            to_hf_state_dict(model)
     with pytest.raises(TypeError, match=r"GPT, Llama, BERT or Seq2Seq.*got Linear"):
         hf_config(torch.nn.Linear(2, 2))
 
@@ -255,7 +263,7 @@ def test_a_foreign_head_is_left_out_and_named():
     [
         ("GPT-2", {"scale_attn_by_inverse_layer_idx": True}, "inverse_layer_idx=True"),
         ("GPT-2", {"activation_function": "mish"}, "activation must be one of"),
-        ("Llama", {"attention_bias": True}, "attention_bias=True is not supported"),
+        ("Llama", {"mlp_bias": True}, "mlp_bias=True is not supported"),
         (
             "Llama",
             {"rope_parameters": {"rope_type": "linear", "factor": 2.0}},

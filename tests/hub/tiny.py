@@ -67,9 +67,19 @@ KINDS = {
         "LlamaForCausalLM",
         {**_LLAMA, "tie_word_embeddings": True},
     ),
+    "Llama, biased": (
+        "LlamaConfig",
+        "LlamaForCausalLM",
+        {**_LLAMA, "attention_bias": True},
+    ),
     "Mistral": ("MistralConfig", "MistralForCausalLM", {**_LLAMA, "sliding_window": 3}),
     "Qwen 2": ("Qwen2Config", "Qwen2ForCausalLM", {**_LLAMA}),
     "Qwen 3": ("Qwen3Config", "Qwen3ForCausalLM", {**_LLAMA, "head_dim": 10}),
+    "Qwen 3, biased": (
+        "Qwen3Config",
+        "Qwen3ForCausalLM",
+        {**_LLAMA, "attention_bias": True},
+    ),
     "BERT": ("BertConfig", "BertModel", _BERT),
     "BERT, MLM": ("BertConfig", "BertForMaskedLM", _BERT),
     "BERT, MLM + NSP": ("BertConfig", "BertForPreTraining", _BERT),
@@ -97,7 +107,16 @@ KINDS = {
         {**_SEQ2SEQ, "scale_embedding": True, "activation_function": "swish"},
     ),
 }
-DECODERS = ("GPT-2", "Llama", "Llama, tied", "Mistral", "Qwen 2", "Qwen 3")
+DECODERS = (
+    "GPT-2",
+    "Llama",
+    "Llama, tied",
+    "Llama, biased",
+    "Mistral",
+    "Qwen 2",
+    "Qwen 3",
+    "Qwen 3, biased",
+)
 TWO_SIDED = ("BART", "Marian")
 
 
