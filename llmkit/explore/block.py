@@ -17,14 +17,13 @@ from llmkit.checks import check_positive, check_type
 from llmkit.explore.given import own_model
 from llmkit.losses import cross_entropy
 from llmkit.models import GPT, Llama
-from llmkit.models.decoder import decoder_mask
+from llmkit.models.decoder import looking
 from llmkit.nn import (
     MLP,
     Block,
     LayerNorm,
     MultiHeadAttention,
     causal_mask,
-    rotary_angles,
 )
 from llmkit.tokenizers import as_tokenizer
 from llmkit.viz.block_stack import BlockStack
@@ -169,14 +168,7 @@ class _Trained:
                 f"text must hold at least two tokens, one to foresee; got {len(ids)}"
             )
         self.ids = torch.tensor([ids], device=device)
-        length = len(ids)
-        window = getattr(model.config, "window", None)
-        self.mask = decoder_mask(length, None, None, device, window)
-        self.rotary = None
-        if isinstance(model, Llama):
-            c = model.config
-            places = torch.arange(length, device=device)
-            self.rotary = rotary_angles(places, c.head_width, c.rotary_base)
+        self.look = looking(model, self.ids)
 
     def measure(self, choice: dict[str, Any]) -> dict:
         """Run forward and backward once with these parts."""
@@ -189,8 +181,7 @@ class _Trained:
                 logits = model.lm_head(model.final_norm(x))
                 return cross_entropy(logits[:, :-1], self.ids[:, 1:])
 
-            look = (self.mask, self.rotary)
-            return _measure(model.blocks, x, choice, score, *look, trained=True)
+            return _measure(model.blocks, x, choice, score, *self.look, trained=True)
 
 
 def _fresh_block(d_model: int) -> Block:

@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 
 from llmkit.models.output import Recorder
-from llmkit.nn import Block, KVCache, causal_mask, padding_mask, sliding_window_mask
+from llmkit.nn import (
+    Block,
+    KVCache,
+    causal_mask,
+    padding_mask,
+    rotary_angles,
+    sliding_window_mask,
+)
 
 
 def next_positions(
@@ -116,3 +123,26 @@ def run_blocks(
         recorder.looked(weights)
         recorder.stream(x)
     return x
+
+
+def looking(model, ids: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+    """Return what a decoder tells its blocks of a whole text without padding.
+
+    Args:
+        model: a decoder of the kit.
+        ids: int64, (B, T), T of one or more.
+
+    Returns:
+        Who may look, bool, (T, T); and the cosines and sines of the T positions, or
+        None where the model adds its positions to the stream.
+    """
+    length, device = ids.shape[1], ids.device
+    window = getattr(model.config, "window", None)
+    mask = decoder_mask(length, None, None, device, window)
+    if mask is None:  # one token, which sees itself
+        mask = torch.ones(1, 1, dtype=torch.bool, device=device)
+    base = getattr(model.config, "rotary_base", None)
+    if base is None:
+        return mask, None
+    positions = next_positions(length, None, None, device)
+    return mask, rotary_angles(positions, model.blocks[0].attention.d_head, base)

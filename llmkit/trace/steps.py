@@ -8,7 +8,8 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass, field
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,19 @@ class Walk:
         """Keep a tensor under a name, without its batch axis."""
         self.tensors[name] = value.detach().float().cpu()
         return name
+
+    def keep_linear(self, name: str, linear: nn.Linear, rows=slice(None)) -> None:
+        """Keep the rows of a weight matrix that the shown columns are computed with."""
+        self.add(f"{name}.weight", linear.weight[rows])
+        if linear.bias is not None:
+            self.add(f"{name}.bias", linear.bias[rows])
+
+    def keep_norm(self, name: str, norm: nn.Module) -> None:
+        """Keep what a norm sizes its rows with."""
+        self.add(f"{name}.weight", norm.weight)
+        if hasattr(norm, "bias"):
+            self.add(f"{name}.bias", norm.bias)
+        self.add(f"{name}.eps", torch.tensor([norm.eps]))
 
     def step(self, key, title, note, inputs, output, how, source) -> None:
         """Append a step; `source` is a function and a piece of one of its lines."""

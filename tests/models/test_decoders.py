@@ -304,3 +304,22 @@ def test_run_blocks_walks_them_in_order_and_keeps_what_was_asked():
     assert recorder.attentions() is None
     torch.testing.assert_close(states[0], x)
     torch.testing.assert_close(states[-1], out)
+
+
+@pytest.mark.parametrize("length", [1, T])
+def test_looking_is_what_the_model_tells_its_blocks(model, length):
+    from llmkit.models.decoder import looking
+
+    seen = {}
+
+    def keep(_module, _args, kwargs):
+        seen.update(kwargs)
+
+    hook = model.blocks[0].attention.register_forward_pre_hook(keep, with_kwargs=True)
+    batch = ids(length=length)
+    model(batch)
+    hook.remove()
+    mask, rotary = looking(model, batch)
+    whole = torch.ones(length, length).bool()
+    assert torch.equal(mask & whole, whole if seen["mask"] is None else seen["mask"])
+    torch.testing.assert_close(rotary, seen["rotary"])
