@@ -90,6 +90,12 @@ PACK = Exercise(
             "The second passage and its [SEP] are segment 1.",
             _pack_one_segment,
         ),
+        Mistake(
+            "segments from 1",
+            "The segments are counted from 1. The first passage is segment 0, the "
+            "second one segment 1.",
+            lambda *given: (_pack(*given)[0], [n + 1 for n in _pack(*given)[1]]),
+        ),
     ),
 )
 

@@ -116,6 +116,11 @@ def _weights_not_scaled(labels, n_classes):
     return 1 / counts.float()
 
 
+def _weights_as_shares(labels, n_classes):
+    counts = torch.bincount(torch.as_tensor(labels), minlength=n_classes)
+    return counts.float() / len(labels)
+
+
 def _weights_sum_to_one(labels, n_classes):
     inverse = _weights_not_scaled(labels, n_classes)
     return inverse / inverse.sum()
@@ -140,7 +145,7 @@ WEIGHTS = Exercise(
             "upside down",
             "The frequent class gets the large weight. It is the rare one that must "
             "count more: the number of its examples belongs below the line.",
-            _weights_upside_down,
+            (_weights_upside_down, _weights_as_shares),
         ),
         Mistake(
             "no scale",
@@ -237,7 +242,7 @@ RATES = Exercise(
             "one rate for all",
             "Every layer has the same rate. Going down one layer multiplies by decay "
             "once more.",
-            _rates_all_alike,
+            (_rates_all_alike, lambda lr, decay, n_layers: [lr] * n_layers),
         ),
     ),
 )

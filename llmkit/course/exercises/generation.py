@@ -82,6 +82,17 @@ def _beam_product(totals, log_probs, width):
     return best.indices // vocab, best.indices % vocab, best.values
 
 
+def _beam_swapped(totals, log_probs, width):
+    branch, token, values = beam_step(totals, log_probs, width)
+    return token, branch, values
+
+
+def _beam_by_branches(totals, log_probs, width):
+    best = (totals[:, None] + log_probs).flatten().topk(width)
+    branches = len(totals)
+    return best.indices // branches, best.indices % branches, best.values
+
+
 def _beam_flat(totals, log_probs, width):
     branch, token, values = beam_step(totals, log_probs, width)
     return branch, branch * log_probs.shape[1] + token, values
@@ -117,6 +128,18 @@ BEAM_STEP = Exercise(
             "The token came back as its place in the flattened table. Divide by V: the "
             "quotient is the branch, the remainder the token.",
             _beam_flat,
+        ),
+        Mistake(
+            "branch and token swapped",
+            "Branches and tokens came back in each other's place: first the branch "
+            "that lives on, then the token that continues it.",
+            _beam_swapped,
+        ),
+        Mistake(
+            "divided by the branches",
+            "The place in the list was divided by the number of branches. A branch "
+            "takes V places there, one for each token: divide by V.",
+            _beam_by_branches,
         ),
     ),
 )

@@ -87,6 +87,7 @@ def _wrong_adamw(
     squared=True,
     by_mean=True,
     sign=1,
+    raw=True,
 ):
     """Make AdamW with one thing wrong."""
 
@@ -104,7 +105,8 @@ def _wrong_adamw(
         if decays and not inside:
             weight = weight - (lr if times_lr else 1) * decay * weight
         down = (s.sqrt() if root else s) + EPS
-        return weight - sign * lr * m / down, mean, square
+        kept = (mean, square) if raw else (m, s)
+        return weight - sign * lr * m / down, *kept
 
     return step_once
 
@@ -141,6 +143,12 @@ ADAMW_STEP = Exercise(
             "The bias correction counts one step too many or too few: in the first "
             "step the corrected mean must be the gradient itself.",
             _wrong_adamw(count=1),
+        ),
+        Mistake(
+            "corrected means kept",
+            "The corrected means are returned, so the next step would correct them "
+            "once more. Correct copies, and return the means as they run.",
+            _wrong_adamw(raw=False),
         ),
         Mistake(
             "decay inside the gradient",

@@ -164,6 +164,10 @@ def _plain(text):
     return [word for word in kept.split() if word not in ("a", "an", "the")]
 
 
+def _without_articles(text):
+    return [word for word in text.split() if word not in ("a", "an", "the")]
+
+
 def _em_regex(answer, target):
     def clean(text):
         text = re.sub("[" + re.escape(string.punctuation) + "]", "", text.lower())
@@ -191,6 +195,8 @@ EXACT_MATCH = Exercise(
         Case("1990s", "1990s", note="the same"),
         Case("an apple", "apple", note="another article"),
         Case("PARIS", "Paris", note="case"),
+        Case("John Paul", "Paul John", note="another order"),
+        Case("so so", "so", note="a word twice"),
     ],
     right=(lambda a, t: _plain(a) == _plain(t), _em_regex),
     run=_call_for_number,
@@ -207,6 +213,24 @@ EXACT_MATCH = Exercise(
             "reason to call an answer wrong either.",
             (lambda a, t: a.lower() == t.lower(),
              lambda a, t: a.lower().split() == t.lower().split()),
+        ),
+        Mistake(
+            "articles count",
+            "The articles a, an, the still count. Drop them, after the text is split "
+            "into words.",
+            lambda a, t: "".join(_keep(a)).split() == "".join(_keep(t)).split(),
+        ),
+        Mistake(
+            "punctuation counts",
+            "Punctuation still counts. Drop it before the text is split into words.",
+            lambda a, t: _without_articles(a.lower()) == _without_articles(t.lower()),
+        ),
+        Mistake(
+            "order forgotten",
+            "The words are right, their order or their number is not, and the answer "
+            "passes. Compare the lists of words as they stand.",
+            (lambda a, t: sorted(_plain(a)) == sorted(_plain(t)),
+             lambda a, t: set(_plain(a)) == set(_plain(t))),
         ),
         Mistake(
             "inside words",

@@ -220,7 +220,7 @@ def _run_step(function, weights, old_grad, batches):
     if losses[0] is None or losses[0] is ...:
         return losses[0]  # nothing has been written yet
     kinds = [type(loss).__name__ for loss in losses]
-    numbers = [float(loss) for loss in losses]
+    numbers = [float(torch.as_tensor(loss).detach()) for loss in losses]
     return numbers, model.weight.detach().clone(), kinds
 
 
@@ -461,6 +461,11 @@ ABOVE_FLOOR = Exercise(
             "a difference",
             "This is the gap in nats. As a share of the floor, please.",
             lambda loss, bits, n: loss - sum(bits) * math.log(2) / n,
+        ),
+        Mistake(
+            "in per cent",
+            "This counts in per cent. Return the share itself: 0.05 for 5 %.",
+            lambda loss, bits, n: 100 * above_floor(loss, bits, n),
         ),
     ),
 )
