@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from llmkit.checks import check_positive, check_type
 from llmkit.explore.given import own_model
 from llmkit.losses import cross_entropy
-from llmkit.models import GPT, Llama
+from llmkit.models import DECODERS
 from llmkit.models.decoder import looking
 from llmkit.nn import (
     MLP,
@@ -48,7 +48,7 @@ def block(
     read the text, and the loss says what each part was worth.
 
     Args:
-        model: a `GPT` or `Llama`, or one of `transformers`; None: a fresh stack.
+        model: a decoder of the kit, or one of `transformers`; None: a fresh stack.
         tokenizer: the model's.
         text: what the model reads.
         n_layers: how many blocks the fresh stack begins with, at most 24.
@@ -159,7 +159,7 @@ class _Trained:
     """The blocks of a trained decoder, reading a text."""
 
     def __init__(self, model: nn.Module, tokenizer, text: str):
-        check_type("model", model, (GPT, Llama), "It needs a decoder of the kit.")
+        check_type("model", model, DECODERS, "It needs a decoder of the kit.")
         self.model, self.lock = model, threading.Lock()
         device = next(model.parameters()).device
         ids = tokenizer.encode(text)[: model.config.context_length]

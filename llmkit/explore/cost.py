@@ -10,7 +10,7 @@ from torch import nn
 
 from llmkit.checks import check_type
 from llmkit.explore.given import own_model
-from llmkit.models import BERT, GPT, Llama
+from llmkit.models import BERT, DECODERS
 from llmkit.models.costs import cost_table, kv_cache_bytes, training_bytes
 from llmkit.tokenizers import as_tokenizer
 from llmkit.viz.cost_card import CostCard
@@ -27,7 +27,7 @@ def cost(
     """Show what a model is made of and what it costs.
 
     Args:
-        model: a `GPT`, `Llama` or `BERT`, or one of `transformers`.
+        model: a decoder of the kit or a `BERT`, or one of `transformers`.
         tokenizer: the model's; None: 16 tokens stand for the text.
         text: what is read, for the shapes and the operations.
         name: what stands on top; None: the model's class.
@@ -39,7 +39,7 @@ def cost(
         ValueError: the text gives no token.
     """
     model = own_model(model)
-    check_type("model", model, (GPT, Llama, BERT))
+    check_type("model", model, (*DECODERS, BERT))
     ids = [0] * min(16, model.config.context_length)
     if tokenizer is not None:
         ids = as_tokenizer(tokenizer).encode(text)[: model.config.context_length]

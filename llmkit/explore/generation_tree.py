@@ -33,7 +33,7 @@ def generation_tree(
     """Show every token that a decoding method looks at.
 
     Args:
-        model: a `GPT` or `Llama` of the kit, or a model of `transformers` of such a
+        model: a decoder of the kit, or a model of `transformers` of such a
             family.
         tokenizer: its tokenizer.
         text: the prompt to begin with; the reader can change it.

@@ -24,7 +24,7 @@ def next_token(
     """Show what a decoder says next, live.
 
     Args:
-        model: a `GPT` or `Llama` of the kit, or a causal model of `transformers`.
+        model: a decoder of the kit, or a causal model of `transformers`.
         tokenizer: its tokenizer.
         text: the first text; with `live`, the reader can change it.
         seed: of the dice.
@@ -51,7 +51,7 @@ class Reader:
     """Scores the next token of a text, reading again only what has changed.
 
     Args:
-        model: a `GPT` or `Llama` of the kit, or a causal model of `transformers`.
+        model: a decoder of the kit, or a causal model of `transformers`.
         tokenizer: its tokenizer.
     """
 

@@ -19,8 +19,8 @@ def steps(
     """Show a forward pass step by step, each number with the sum behind it.
 
     Args:
-        model: a `GPT`, `Llama` or `BERT` of the kit, or a `transformers` model of
-            those families.
+        model: a decoder of the kit or a `BERT`, or a `transformers` model of such a
+            family.
         tokenizer: its tokenizer.
         text: the first sentence; with `live`, the reader can change it.
         layer: the layer to open, from 0.

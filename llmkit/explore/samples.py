@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from llmkit.checks import check_type
 from llmkit.decoding import generate
-from llmkit.models import GPT, Llama
+from llmkit.models import DECODERS
 from llmkit.trace.running import running
 from llmkit.trace.tokens import token_label
 
@@ -39,7 +39,7 @@ def writer(
     """Return a function that lets a model write on, always the likeliest token.
 
     Args:
-        model: a `GPT` or `Llama`; the function uses the weights that it has then.
+        model: a decoder of the kit; the function uses the weights that it has then.
         tokenizer: of the kit.
         prompt: where it begins.
         max_new_tokens: how much is written, where the context has room for it.
@@ -66,7 +66,7 @@ def likely_next(model: nn.Module, tokenizer, prompt: str, count: int = 5) -> lis
     """Return the likeliest next tokens.
 
     Args:
-        model: a `GPT` or `Llama`.
+        model: a decoder of the kit.
         tokenizer: of the kit.
         prompt: what comes before.
         count: how many.
@@ -83,7 +83,7 @@ def likely_next(model: nn.Module, tokenizer, prompt: str, count: int = 5) -> lis
 
 
 def _read(model: nn.Module, tokenizer, prompt: str) -> Tensor:
-    check_type("model", model, (GPT, Llama), "For others, give sample instead.")
+    check_type("model", model, DECODERS, "For others, give sample instead.")
     ids = torch.tensor([tokenizer(prompt, add_special_tokens=False).ids])
     context = model.config.context_length
     if not 0 < ids.shape[1] < context:

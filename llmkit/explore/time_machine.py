@@ -19,7 +19,7 @@ from torch import nn
 from llmkit.checks import check_type
 from llmkit.explore.samples import first_tokens, likely_next, writer
 from llmkit.metrics.heads import head_scores, induction_score
-from llmkit.models import GPT, Llama
+from llmkit.models import DECODERS
 from llmkit.nn import model_lock
 from llmkit.tokenizers import as_tokenizer
 from llmkit.trace import capture
@@ -161,7 +161,7 @@ def _scores(model: nn.Module, trace) -> dict[str, np.ndarray]:
         getattr(config, "context_length", 0) // 2,
         getattr(config, "vocab_size", 0),
     )
-    if isinstance(model, (GPT, Llama)) and length > 1:
+    if isinstance(model, DECODERS) and length > 1:
         draw = torch.Generator().manual_seed(0)  # the same row at every snapshot
         ids = torch.randperm(config.vocab_size, generator=draw)[:length].repeat(2)
         device = next(model.parameters()).device

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from llmkit.checks import check_positive, check_type
 from llmkit.explore.given import own_model, weights_version
-from llmkit.models import GPT, Llama
+from llmkit.models import DECODERS
 from llmkit.tokenizers import as_tokenizer
 from llmkit.trace.interventions import (
     AttentionChange,
@@ -41,8 +41,8 @@ def what_if(
     """Show one head of a model, to be changed by hand.
 
     Args:
-        model: a `GPT`, `Llama` or `BERT`, or a model of `transformers` of one of those
-            families.
+        model: a decoder of the kit, a `BERT`, or a model of `transformers` of such
+            a family.
         tokenizer: its tokenizer.
         text: the sentence to begin with; the reader may edit it.
         layer: the layer to begin with.
@@ -104,7 +104,7 @@ class Conversation:
 
     def __init__(self, model: nn.Module, tokenizer, text: str, longest: int):
         self.model, self.tokenizer, self.longest = model, tokenizer, longest
-        self.decoder = isinstance(model, (GPT, Llama))
+        self.decoder = isinstance(model, DECODERS)
         self._known: tuple[str, int, Run] | None = None
         self.text = text
 

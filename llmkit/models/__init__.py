@@ -8,8 +8,12 @@ from llmkit.models.modern_ngrams import ModernNGrams, ModernNGramsConfig
 from llmkit.models.output import ModelOutput
 from llmkit.models.seq2seq import Seq2Seq, Seq2SeqConfig
 
+# what reads from left to right and foresees the next token
+DECODERS = (GPT, Llama, Modern)
+
 __all__ = [
     "BERT",
+    "DECODERS",
     "GPT",
     "BERTConfig",
     "GPTConfig",

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from llmkit.checks import check_positive, check_type
-from llmkit.models.bert import BERT
-from llmkit.models.gpt import GPT
-from llmkit.models.llama import Llama
+from llmkit.models import BERT, DECODERS
 from llmkit.nn import MultiHeadAttention
 
 ADAMW_NUMBERS = 4  # for each weight: itself, its gradient, two running averages
@@ -42,14 +40,14 @@ def cost_table(model: nn.Module, length: int) -> list[Part]:
     scores are counted too, as most programs compute them.
 
     Args:
-        model: a `GPT`, `Llama` or `BERT`.
+        model: a decoder of the kit or a `BERT`.
         length: T, how many tokens are read.
 
     Returns:
         The parts; their weights add up to `sum(p.numel() for p in
         model.parameters())`.
     """
-    check_type("model", model, (GPT, Llama, BERT))
+    check_type("model", model, (*DECODERS, BERT))
     check_positive("length", length)
     weights: dict[str, int] = {}
     flops: dict[str, int] = {}
@@ -77,7 +75,7 @@ def count_flops(model: nn.Module, length: int) -> int:
     """Count the operations of all matrix products of one forward pass.
 
     Args:
-        model: a `GPT`, `Llama` or `BERT`.
+        model: a decoder of the kit or a `BERT`.
         length: T, how many tokens are read at once.
 
     Returns:
@@ -90,14 +88,14 @@ def kv_cache_bytes(model: nn.Module, length: int, bytes_per_number: int = 4) -> 
     """Compute how much room the kept keys and values take.
 
     Args:
-        model: a `GPT` or `Llama`.
+        model: a decoder of the kit, such as `GPT` or `Llama`.
         length: how many tokens are kept.
         bytes_per_number: 4 in float32, 2 in float16 and bfloat16.
 
     Returns:
         Bytes for one text.
     """
-    check_type("model", model, (GPT, Llama), "Only decoders keep a cache.")
+    check_type("model", model, DECODERS, "Only decoders keep a cache.")
     layers = [block.attention for block in model.blocks]
     per_token = sum(2 * a.n_kv_heads * a.d_head for a in layers)
     return per_token * length * bytes_per_number

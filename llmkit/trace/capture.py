@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from llmkit.checks import check_type
-from llmkit.models import BERT, GPT, Llama, ModelOutput, Seq2Seq
+from llmkit.models import BERT, DECODERS, ModelOutput, Seq2Seq
 from llmkit.tokenizers import Tokenizer, as_tokenizer
 from llmkit.trace.foreign import run_foreign
 from llmkit.trace.hooks import as_parts, listen, listen_across, stack
@@ -36,8 +36,7 @@ def capture(
     be called from several threads; one lock per model lets one run in at a time.
 
     Args:
-        model: a `GPT`, `Llama`, `BERT` or `Seq2Seq`, or a PyTorch model of
-            `transformers`.
+        model: any model of the kit, or a PyTorch model of `transformers`.
         tokenizer: its tokenizer, of either kind.
         text: what it reads.
         pair: a second text, for models that read pairs.
@@ -55,10 +54,10 @@ def capture(
     check_type("model", model, nn.Module)
     check_type("text", text, str)
     tokenizer = as_tokenizer(tokenizer)
-    ours = isinstance(model, (GPT, Llama, BERT, Seq2Seq))
+    ours = isinstance(model, (*DECODERS, BERT, Seq2Seq))
     if not ours and not hasattr(getattr(model, "config", None), "model_type"):
         raise TypeError(
-            "model must be a GPT, Llama, BERT or Seq2Seq of llmkit, or a model of "
+            "model must be one of llmkit, such as a GPT or BERT, or a model of "
             f"transformers; got {type(model).__name__}"
         )
     read = read_tokens(tokenizer, text, pair)

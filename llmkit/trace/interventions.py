@@ -56,8 +56,8 @@ def changed_attention(model: nn.Module, *changes: AttentionChange) -> Iterator[N
     """Run a model with another attention, for the length of a `with` block.
 
     Args:
-        model: a `GPT`, `Llama` or `BERT`, or any module with `.blocks` whose blocks
-            have an `.attention`.
+        model: a decoder of the kit, a `BERT`, or any module with `.blocks` whose
+            blocks have an `.attention`.
         *changes: what to change; several add up.
 
     Yields:

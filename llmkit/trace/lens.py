@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from llmkit.checks import check_positive, check_type
-from llmkit.models import BERT, GPT, Llama
+from llmkit.models import BERT, DECODERS
 from llmkit.trace.running import running
 from llmkit.trace.tokens import labels_of
 from llmkit.viz.labels import visible
@@ -49,7 +49,7 @@ def logit_lens(
     """Ask every layer for its answer.
 
     Args:
-        model: a `GPT` or `Llama` of the kit, or a `BERT` with its masked-word head.
+        model: a decoder of the kit, or a `BERT` with its masked-word head.
         tokenizer: its tokenizer.
         text: what it reads.
         top: k, how many tokens to keep for each cell.
@@ -66,7 +66,7 @@ def logit_lens(
             one token.
     """
     hint = "Turn it into one with hub.from_hf(model)."
-    check_type("model", model, (GPT, Llama, BERT), hint)
+    check_type("model", model, (*DECODERS, BERT), hint)
     check_positive("top", top)
     if isinstance(model, BERT) and model.mlm_head is None:
         raise ValueError(
@@ -149,7 +149,7 @@ def read_streams(model, ids: Sequence[int]) -> tuple[list[str], list[Tensor]]:
     """Run the model and keep the stream after each attention and each MLP.
 
     Args:
-        model: a `GPT`, `Llama` or `BERT` of the kit.
+        model: a decoder of the kit, or a `BERT`.
         ids: T token ids.
 
     Returns:

@@ -20,7 +20,7 @@ def recorded_qkv(model: nn.Module) -> Iterator[list[dict[str, Tensor | None]]]:
     """Record queries, keys, values and masks for the length of a `with` block.
 
     Args:
-        model: a `GPT`, `Llama` or `BERT`, or any module with `.blocks`.
+        model: a decoder of the kit, a `BERT`, or any module with `.blocks`.
 
     Yields:
         For each layer a dict, empty until the model has run and filled anew whenever

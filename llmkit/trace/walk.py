@@ -7,12 +7,14 @@ so that a reader can point at any cell and see the sum behind it. Home notebook:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from llmkit import nn as parts
 from llmkit.checks import check_type
-from llmkit.models import BERT, GPT, Llama, ModelOutput
+from llmkit.models import BERT, DECODERS, ModelOutput, ModernNGrams
 from llmkit.models.bert import MLMHead
 from llmkit.models.decoder import looking
 from llmkit.trace.running import running
@@ -28,7 +30,7 @@ def walk(
     """Compute one layer in the open, from the tokens to the next word's scores.
 
     Args:
-        model: a `GPT`, `Llama` or `BERT` of the kit (`hub.from_hf` turns others into
+        model: a decoder of the kit or a `BERT` (`hub.from_hf` turns others into
             one).
         tokenizer: its tokenizer.
         text: what it reads.
@@ -44,7 +46,7 @@ def walk(
         ValueError: the text gives no token, or layer or head does not exist.
     """
     check_type(
-        "model", model, (GPT, Llama, BERT), "Turn it into one with hub.from_hf(model)."
+        "model", model, (*DECODERS, BERT), "Turn it into one with hub.from_hf(model)."
     )
     encoding = tokenizer(text)
     if not encoding.ids:
@@ -69,8 +71,9 @@ def walk(
 
 
 def _embedding(w: Walk, model, ids: Tensor, encoding, out: ModelOutput) -> None:
-    """Token vectors, positions, and what else is added before the first block."""
-    added = [w.add("tokens", model.token_embedding(ids)[0])]
+    """Token vectors, and what is added to them before the first block."""
+    where = getattr(type(model), "embed", type(model).forward)
+    w.add("tokens", model.token_embedding(ids)[0])
     w.step(
         "embed",
         "Token vectors",
@@ -78,24 +81,38 @@ def _embedding(w: Walk, model, ids: Tensor, encoding, out: ModelOutput) -> None:
         [],
         "tokens",
         "lookup",
-        (type(model).forward, "token_embedding(ids)")
-        if not isinstance(model, BERT)
-        else (BERT.embed, "token_embedding(ids)"),
+        (where, "token_embedding(ids)"),
     )
-    if isinstance(model, Llama):
-        return
-    positions = torch.arange(ids.shape[1], device=ids.device)
-    added.append(w.add("positions", model.position_embedding(positions)))
+    if isinstance(model, ModernNGrams):
+        w.add("n-grams", model.ngrams(ids)[0])
+        w.add("x", out.hidden_states[0][0])
+        w.step(
+            "ngrams",
+            "Add the n-grams",
+            "The pair of tokens that ends here, the three, the four: each has a vector "
+            "of its own. Their sum is added: what a table of them knows need not be "
+            "found by attention.",
+            ["tokens", "n-grams"],
+            "x",
+            "add",
+            (where, "token_embedding(ids) + ngrams"),
+        )
+    if hasattr(model, "position_embedding"):
+        _positions(w, model, ids, encoding, out, where)
+
+
+def _positions(
+    w: Walk, model, ids: Tensor, encoding, out: ModelOutput, where: Callable
+) -> None:
+    """Vectors of the places, where a model adds them; BERT adds more, and norms."""
+    added, places = ["tokens"], torch.arange(ids.shape[1], device=ids.device)
+    added.append(w.add("positions", model.position_embedding(places)))
     if isinstance(model, BERT) and model.segment_embedding is not None:
         kinds = torch.tensor(
             getattr(encoding, "type_ids", None) or [0] * ids.shape[1], device=ids.device
         )
         added.append(w.add("segments", model.segment_embedding(kinds)))
-    total = sum(w.tensors[name] for name in added)
-    source = (type(model).forward, "position_embedding(positions)")
-    if isinstance(model, BERT):
-        source = (BERT.embed, "position_embedding(positions)")
-    w.add("x", total)
+    w.add("x", sum(w.tensors[name] for name in added))
     w.step(
         "position",
         "Add the position",
@@ -104,7 +121,7 @@ def _embedding(w: Walk, model, ids: Tensor, encoding, out: ModelOutput) -> None:
         added,
         "x",
         "add",
-        source,
+        (where, "position_embedding(positions)"),
     )
     if isinstance(model, BERT):
         w.keep_norm("embedding_norm", model.embedding_norm)

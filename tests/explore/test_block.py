@@ -8,9 +8,10 @@ import torch
 from llmkit import explore
 from llmkit.explore.block import run_block
 from llmkit.losses import next_token_loss
-from llmkit.models import GPT, GPTConfig, Llama, LlamaConfig
+from llmkit.models import GPT, GPTConfig
 from llmkit.nn import MLP, Block, LayerNorm, MultiHeadAttention, causal_mask
 from llmkit.tokenizers import CharTokenizer
+from tests.models.kinds import KINDS, a_decoder
 
 WHOLE = {"residual": True, "attention": True, "mlp": True, "norm": "before"}
 B, T, D = 2, 5, 12
@@ -48,16 +49,13 @@ def test_each_part_by_hand(block):
     assert torch.equal(run_block(block, x, nothing), x)
 
 
-@pytest.mark.parametrize("kind", ["gpt", "llama"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_trained_model_whole_is_the_model(kind):
-    torch.manual_seed(0)
     text = "the quick brown fox"
     tokenizer = CharTokenizer.train([text])
-    sizes = {"vocab_size": tokenizer.vocab_size, "d_model": 16, "n_layers": 3}
-    if kind == "gpt":
-        model = GPT(GPTConfig(**sizes))
-    else:
-        model = Llama(LlamaConfig(**sizes, head_norm=True, window=3))
+    sizes = {"d_model": 16, "n_layers": 3}
+    sizes |= {"window": 3} if kind == "llama" else {}
+    model = a_decoder(kind, tokenizer.vocab_size, **sizes)
     view = explore.block(model, tokenizer, text)
     ids = torch.tensor([tokenizer.encode(text)])
     out = model(ids, output_hidden_states=True)
@@ -93,7 +91,7 @@ def test_runaway_numbers_can_be_drawn():
 
 
 def test_messages():
-    with pytest.raises(TypeError, match="model must be GPT or Llama"):
+    with pytest.raises(TypeError, match="model must be GPT or Llama or Modern; got"):
         explore.block(torch.nn.Linear(2, 2), CharTokenizer.train(["ab"]), "ab")
     tokenizer = CharTokenizer.train(["ab"])
     model = GPT(GPTConfig(vocab_size=tokenizer.vocab_size, d_model=8))

@@ -61,7 +61,7 @@ def test_an_encoder_keeps_no_cache_and_names_are_harmless():
 
 
 def test_messages():
-    with pytest.raises(TypeError, match="model must be GPT or Llama or BERT"):
+    with pytest.raises(TypeError, match="model must be GPT or Llama or Modern or BERT"):
         explore.cost(torch.nn.Linear(2, 2))
 
 

@@ -6,8 +6,9 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from llmkit.explore.next_token import Reader, next_token
-from llmkit.models import GPT, GPTConfig, Llama, LlamaConfig
+from llmkit.models import GPT, GPTConfig
 from llmkit.tokenizers import ByteBPETokenizer
+from tests.models.kinds import KINDS, a_decoder
 
 TEXT = "the cat sat on the mat. the dog sat on the log. caf\u00e9 \U0001f98a!\n" * 20
 CONTEXT = 12
@@ -18,13 +19,10 @@ def tokenizer():
     return ByteBPETokenizer.train([TEXT], vocab_size=300)
 
 
-@pytest.fixture(scope="module", params=["gpt", "llama"])
+@pytest.fixture(scope="module", params=KINDS)
 def model(request, tokenizer):
-    torch.manual_seed(0)
     sizes = {"d_model": 24, "n_heads": 4, "n_layers": 2, "context_length": CONTEXT}
-    if request.param == "gpt":
-        return GPT(GPTConfig(vocab_size=tokenizer.vocab_size, **sizes)).eval()
-    return Llama(LlamaConfig(vocab_size=tokenizer.vocab_size, **sizes)).eval()
+    return a_decoder(request.param, tokenizer.vocab_size, **sizes)
 
 
 def alone(model, ids):

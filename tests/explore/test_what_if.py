@@ -8,10 +8,11 @@ import torch
 from torch.nn import functional as F
 
 from llmkit.explore.what_if import matching, swapped, what_if
-from llmkit.models import BERT, GPT, BERTConfig, GPTConfig, Llama, LlamaConfig
+from llmkit.models import BERT, BERTConfig
 from llmkit.tokenizers import CharTokenizer, WordPieceTokenizer
 from llmkit.trace.interventions import AttentionChange, changed_attention
 from llmkit.trace.tokens import read_tokens
+from tests.models.kinds import KINDS, a_decoder
 
 TEXT = "the cat sat on"
 SIZES = {"d_model": 12, "n_heads": 3, "n_layers": 2}
@@ -35,12 +36,9 @@ def strong(model):
     return model.eval()
 
 
-@pytest.fixture(params=["gpt", "llama"])
+@pytest.fixture(params=KINDS)
 def decoder(request, characters):
-    torch.manual_seed(0)
-    sizes = {**SIZES, "vocab_size": characters.vocab_size}
-    kind = {"gpt": (GPT, GPTConfig), "llama": (Llama, LlamaConfig)}[request.param]
-    return strong(kind[0](kind[1](**sizes)))
+    return a_decoder(request.param, characters.vocab_size, **SIZES)
 
 
 @pytest.fixture

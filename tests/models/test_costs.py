@@ -11,6 +11,10 @@ from llmkit.models import (
     GPTConfig,
     Llama,
     LlamaConfig,
+    Modern,
+    ModernConfig,
+    ModernNGrams,
+    ModernNGramsConfig,
     Seq2Seq,
     Seq2SeqConfig,
 )
@@ -24,6 +28,8 @@ from llmkit.models.costs import (
 SIZES = {"vocab_size": 17, "d_model": 12, "n_heads": 6, "n_layers": 3, "d_ff": 20}
 MODELS = {
     "gpt": lambda: GPT(GPTConfig(**SIZES)),
+    "modern": lambda: Modern(ModernConfig(**SIZES)),
+    "ngrams": lambda: ModernNGrams(ModernNGramsConfig(**SIZES, buckets=31)),
     "llama": lambda: Llama(LlamaConfig(**SIZES, n_kv_heads=2, d_head=4)),
     "qwen": lambda: Llama(LlamaConfig(**SIZES, head_norm=True, tied=True)),
     "bert": lambda: BERT(BERTConfig(**SIZES)),
@@ -48,7 +54,7 @@ def test_operations_equal_pytorchs_count(model, length):
     assert count_flops(model, length) == counter.get_total_flops()
 
 
-@pytest.mark.parametrize("name", ["gpt", "llama"])
+@pytest.mark.parametrize("name", ["gpt", "llama", "modern", "ngrams"])
 def test_cache_bytes_equal_a_real_cache(name):
     model = MODELS[name]()
     cache = model.new_cache()
@@ -70,11 +76,11 @@ def test_training_bytes_equal_what_adamw_holds():
 
 def test_messages():
     with pytest.raises(
-        TypeError, match=r"model must be GPT or Llama; got BERT. Only dec"
+        TypeError, match=r"model must be GPT or Llama or Modern; got BERT. Only dec"
     ):
         kv_cache_bytes(MODELS["bert"](), 3)
     seq2seq = Seq2Seq(Seq2SeqConfig(vocab_size=9, d_model=8))
-    with pytest.raises(TypeError, match="model must be GPT or Llama or BERT"):
+    with pytest.raises(TypeError, match="model must be GPT or Llama or Modern or BERT"):
         cost_table(seq2seq, 3)
     with pytest.raises(ValueError, match="length must be a number above 0"):
         count_flops(MODELS["gpt"](), 0)

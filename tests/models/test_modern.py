@@ -7,8 +7,15 @@ import torch
 from torch.nn import functional as F
 
 from llmkit.decoding import generate
-from llmkit.models import Modern, ModernConfig, ModernNGrams, ModernNGramsConfig
+from llmkit.models import (
+    DECODERS,
+    Modern,
+    ModernConfig,
+    ModernNGrams,
+    ModernNGramsConfig,
+)
 from llmkit.training import adamw, random_windows, train
+from tests.models.kinds import KINDS
 
 V, T, D, H, L, FF, B = 17, 9, 12, 3, 2, 19, 4
 SIZES = {"vocab_size": V, "context_length": 20, "d_model": D, "n_heads": H}
@@ -140,3 +147,7 @@ def test_messages():
     model = MAKERS["ngrams"]()
     with pytest.raises(ValueError, match=r"border between.*row of its own"):
         model(ids(), attention_mask=torch.ones(B, T, T))
+
+
+def test_every_kind_of_decoder_is_among_those_that_all_views_are_tested_with():
+    assert {make for make, *_ in KINDS.values()} >= set(DECODERS)

@@ -13,6 +13,7 @@ from llmkit.tokenizers import ByteBPETokenizer, CharTokenizer
 from llmkit.trace import Trace, capture, model_lock
 from llmkit.trace.tokens import token_label
 from tests.hub.tiny import DECODERS, KINDS, TWO_SIDED, tiny
+from tests.models.kinds import a_decoder
 
 TEXT = "the dog saw the fox"
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
@@ -357,6 +358,27 @@ def test_many_threads_on_one_model(pairs, tokenizer):
     assert model_lock(ours) is not model_lock(hf)
 
 
+@pytest.mark.parametrize("kind", ["modern", "ngrams"])
+def test_the_small_modern_decoders(kind, tokenizer):
+    model = a_decoder(kind, tokenizer.vocab_size, d_model=12, n_heads=3, n_layers=2)
+    trace = capture(model, tokenizer, TEXT, parts=True)
+    ids = torch.tensor([tokenizer.encode(TEXT)])
+    out = model(ids, output_attentions=True, output_hidden_states=True)
+    assert trace.kind == "decoder"
+    torch.testing.assert_close(trace.attentions, torch.cat(out.attentions))
+    torch.testing.assert_close(trace.hidden_states, torch.cat(out.hidden_states))
+    torch.testing.assert_close(trace.logits, out.logits[0])
+    q, k = trace.parts.q, trace.parts.k  # (L, H, T, Dh), normed and turned
+    scores = (q @ k.transpose(-2, -1) / 2).masked_fill(
+        ~causal_mask(len(trace), len(trace)), -torch.inf
+    )
+    torch.testing.assert_close(scores.softmax(-1), trace.attentions)
+    written = trace.parts.attention_outputs + trace.parts.mlp_outputs
+    torch.testing.assert_close(
+        trace.hidden_states[:-1] + written, trace.hidden_states[1:]
+    )
+
+
 def test_bfloat16_comes_out_as_float32(tokenizer):
     model = GPT(GPTConfig(vocab_size=tokenizer.vocab_size, d_model=16, n_layers=2))
     trace = capture(model.to(torch.bfloat16), tokenizer, TEXT, parts=True)
@@ -386,7 +408,7 @@ def test_wrong_arguments(pairs, tokenizer):
         capture(gpt, tokenizer, "")
     with pytest.raises(TypeError, match="text must be str; got list"):
         capture(gpt, tokenizer, ["a"])
-    with pytest.raises(TypeError, match=r"of llmkit, or a model of transformers"):
+    with pytest.raises(TypeError, match=r"one of llmkit, .* of transformers"):
         capture(torch.nn.Linear(2, 2), tokenizer, "a")
     with pytest.raises(TypeError, match=r"tokenizer must be Tokenizer; got str"):
         capture(gpt, "gpt2", "a")

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from llmkit.models import GPT, GPTConfig, Llama, LlamaConfig
 from llmkit.nn import alibi_bias, causal_mask
 from llmkit.nn.attention import MultiHeadAttention, merge_heads, repeat_kv, split_heads
 from llmkit.trace.interventions import AttentionChange, changed_attention
+from tests.models.kinds import KINDS, a_decoder
 
 B, T, D, H, HKV, DH = 2, 5, 12, 6, 3, 4
 
@@ -93,11 +93,9 @@ def test_silent_heads_write_nothing(layer, x):
     torch.testing.assert_close(out, torchs_own(layer, x, mask, silent=(0, 5)))
 
 
-@pytest.mark.parametrize("family", ["gpt", "llama"])
+@pytest.mark.parametrize("family", KINDS)
 def test_whole_models_change_and_come_back(family):
-    torch.manual_seed(0)
-    sizes = {"vocab_size": 11, "d_model": 12, "n_heads": 3, "n_layers": 2}
-    model = GPT(GPTConfig(**sizes)) if family == "gpt" else Llama(LlamaConfig(**sizes))
+    model = a_decoder(family, 11, d_model=12, n_heads=3, n_layers=2)
     ids = torch.randint(0, 11, (1, T))
     before = model(ids).logits
     change = AttentionChange(layers=(1,), hidden=((4, 0),))

@@ -9,6 +9,7 @@ import transformers
 from llmkit.hub import from_hf
 from llmkit.models import BERT, GPT, BERTConfig, GPTConfig
 from llmkit.trace.lens import lens_cost, logit_lens, one_token
+from tests.models.kinds import KINDS, a_decoder
 
 V = 50
 
@@ -100,6 +101,18 @@ def test_an_encoder_is_read_through_its_masked_word_head():
     )
     with pytest.raises(ValueError, match="needs the masked-word head"):
         logit_lens(none, Letters(), "abc")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_last_row_of_every_decoder_is_its_own_answer(kind):
+    model = a_decoder(kind, V, d_model=24, n_heads=3, n_layers=2)
+    found = logit_lens(model, Letters(), "the fox", top=3)
+    assert found.top_ids.shape == (5, 7, 3)
+    out = model(torch.tensor([Letters().encode("the fox")]), output_hidden_states=True)
+    want = out.logits[0].softmax(-1).topk(3)
+    torch.testing.assert_close(found.top_probs[-1], want.values)
+    first = model.lm_head(model.final_norm(out.hidden_states[1][0])).softmax(-1)
+    torch.testing.assert_close(found.top_probs[2], first.topk(3).values)
 
 
 def test_bad_input_is_refused(gpt2):

@@ -5,12 +5,22 @@ import math
 import pytest
 import torch
 
-from llmkit.models import BERT, GPT, BERTConfig, GPTConfig, Llama, LlamaConfig
+from llmkit.models import (
+    BERT,
+    GPT,
+    BERTConfig,
+    GPTConfig,
+    Llama,
+    LlamaConfig,
+    Modern,
+    ModernConfig,
+)
 from llmkit.trace.qkv import recorded_qkv
 
 SIZES = {"vocab_size": 13, "d_model": 24, "n_heads": 6, "n_layers": 3}
 MODELS = {
     "gpt": lambda: GPT(GPTConfig(**SIZES)),
+    "modern": lambda: Modern(ModernConfig(**SIZES)),
     "bert": lambda: BERT(BERTConfig(**SIZES)),
     "llama with shared heads": lambda: Llama(LlamaConfig(**SIZES, n_kv_heads=2)),
 }

@@ -12,6 +12,10 @@ from llmkit.models import (
     GPTConfig,
     Llama,
     LlamaConfig,
+    Modern,
+    ModernConfig,
+    ModernNGrams,
+    ModernNGramsConfig,
     Seq2Seq,
     Seq2SeqConfig,
 )
@@ -36,15 +40,23 @@ class Letters:
 def models():
     torch.manual_seed(3)
     sizes = {"vocab_size": V, "d_model": D, "n_layers": L}
-    return {
+    found = {
         "gpt": GPT(GPTConfig(n_heads=H, **sizes)),
         "llama": Llama(LlamaConfig(n_heads=6, n_kv_heads=2, head_norm=True, **sizes)),
         "windowed": Llama(LlamaConfig(n_heads=6, window=3, **sizes)),
+        "modern": Modern(ModernConfig(n_heads=6, **sizes)),
+        "n-grams": ModernNGrams(ModernNGramsConfig(n_heads=6, buckets=31, **sizes)),
         "bert": BERT(BERTConfig(n_heads=H, **sizes)),
     }
+    for name in ("modern", "n-grams"):
+        for weight in found[name].parameters():  # many are 0 at the start
+            torch.nn.init.normal_(weight, std=0.3)
+    return found
 
 
-@pytest.mark.parametrize("name", ["gpt", "llama", "windowed", "bert"])
+@pytest.mark.parametrize(
+    "name", ["gpt", "llama", "windowed", "modern", "n-grams", "bert"]
+)
 @pytest.mark.parametrize("layer", [0, 1])
 def test_tensors_equal_the_models_own(name, layer):
     model = models()[name].eval()
@@ -91,7 +103,7 @@ def test_tensors_equal_the_models_own(name, layer):
     torch.testing.assert_close(found.tensors["logits"][-1], best)
 
 
-@pytest.mark.parametrize("name", ["gpt", "llama", "bert"])
+@pytest.mark.parametrize("name", ["gpt", "llama", "modern", "n-grams", "bert"])
 def test_steps_name_tensors_and_real_lines(name):
     found = walk(models()[name], Letters(), "abc")
     keys = [step.key for step in found.steps]
@@ -131,3 +143,12 @@ def test_code_line_is_found_or_refused():
     assert "o_proj" in code_line(MultiHeadAttention.forward, "self.o_proj(")
     with pytest.raises(LookupError, match="no line with"):
         code_line(Block.forward, "no such thing")
+
+
+def test_n_grams_are_one_step_more():
+    found = walk(models()["n-grams"], Letters(), "abcab")
+    (step,) = [step for step in found.steps if step.key == "ngrams"]
+    a, b = (found.tensors[name] for name in step.inputs)
+    torch.testing.assert_close(a + b, found.tensors[step.output])
+    assert step.where.endswith("ModernNGrams.embed")
+    assert "position" not in [step.key for step in found.steps]
