@@ -3,8 +3,9 @@
 A step of generation multiplies one row with every weight of the model, so its time is
 the time to read the weights, plus a fixed price for each operation. `swift` returns a
 copy that pays less for both: weights stand in the order in which one row wants them,
-queries, keys and values come from one product, norms and activations are PyTorch's
-fused ones. The copy is for reading along, not for training. Home notebook: 09_decoding.
+one row with a matrix is an embedding bag, queries, keys and values come from one
+product, norms and activations are PyTorch's fused ones. The copy is for reading along,
+not for training. Home notebook: 09_decoding.
 """
 
 from __future__ import annotations
@@ -64,6 +65,10 @@ def swift(model: nn.Module, linear: Callable | None = None) -> nn.Module:
 class RowLinear(nn.Module):
     """A linear layer for few rows at a time.
 
+    A row times a matrix is a weighted sum of the matrix's rows, and that is what an
+    embedding bag computes. PyTorch's kernel for bags, on one thread, reads memory
+    faster than its product of one row with a matrix: 32 GB/s beside 20 where we looked.
+
     Args:
         weight: (out, in), as in `nn.Linear`.
         bias: (out,), or None.
@@ -76,12 +81,18 @@ class RowLinear(nn.Module):
         self.bias = bias
         packed = _pack(weight) if weight.numel() >= _PACK else None
         # plain attributes: `nn.Module` looks its parameters up slowly
-        self.__dict__["parts"] = (self.weight, bias, packed)
+        self.__dict__["parts"] = (self.weight, bias, packed, _one_bag(self.weight))
+        self.inside = weight.shape[1]
 
     def forward(self, x: Tensor) -> Tensor:
         """Multiply, (..., in) to (..., out)."""
-        weight, bias, packed = self.parts
-        if packed is not None and x.numel() > len(weight):
+        weight, bias, packed, bag = self.parts
+        if x.numel() == self.inside:
+            if bag is not None:
+                y = torch.embedding_bag(weight, *bag, False, 0, False, x.reshape(-1))[0]
+                y = y if bias is None else y.add_(bias)
+                return y if x.dim() == 2 else y.view(*x.shape[:-1], -1)
+        elif packed is not None:
             return torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
         if bias is None:
             return x @ weight
@@ -239,6 +250,14 @@ def _replace(module: nn.Module, linear: Callable) -> None:
 
 def _fused(part: nn.Module) -> nn.Module:
     return FusedNorm(part) if isinstance(part, (LayerNorm, RMSNorm)) else part
+
+
+def _one_bag(weight: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Return the indices of a bag of all rows, where this PyTorch's kernel is fast."""
+    fast = "fbgemm" in torch.backends.quantized.supported_engines
+    if not fast or weight.dtype != torch.float32 or weight.device.type != "cpu":
+        return None
+    return torch.arange(len(weight)), torch.zeros(1, dtype=torch.int64)
 
 
 def _pack(weight: Tensor) -> Tensor | None:
