@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from llmkit.hub.own import is_own
 from llmkit.models import (
     BERT,
     GPT,
@@ -52,9 +53,10 @@ def model_type(model: nn.Module) -> str:
         if c.positions == "sinusoidal":
             return _only("marian", c, embedding_norm=False)
         return _only("bart", c, position_offset=2, embedding_norm=True)
+    way_out = ". save_pretrained keeps it in the kit's own words" * is_own(model)
     raise TypeError(
-        "model must be a GPT, Llama, BERT or Seq2Seq of llmkit; got "
-        f"{type(model).__name__}"
+        "model must be a GPT, Llama, BERT or Seq2Seq of llmkit, which transformers "
+        f"computes too; got {type(model).__name__}{way_out}"
     )
 
 

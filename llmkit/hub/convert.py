@@ -13,6 +13,7 @@ from llmkit.checks import check_type
 from llmkit.hub.configs import config_in
 from llmkit.hub.configs_out import model_type
 from llmkit.hub.families import FAMILIES, Family, State
+from llmkit.hub.own import OWN, from_own
 from llmkit.models import (
     BERT,
     GPT,
@@ -55,7 +56,10 @@ def from_hf(hf_model: nn.Module):
 
 
 def from_state(config: dict[str, Any], state: State):
-    """Build a model of the kit from `config.json` and a state dict of `transformers`.
+    """Build a model of the kit from `config.json` and a state dict.
+
+    They are those of `transformers`, or the kit's own where no family of
+    `transformers` computes the same (`Modern`).
 
     Args:
         config: the content of `config.json`.
@@ -67,6 +71,8 @@ def from_state(config: dict[str, Any], state: State):
     Raises:
         ValueError: weights are missing, unknown or of another shape.
     """
+    if config.get("model_type") in OWN:
+        return from_own(config, state)
     ours = config_in(config, set(state))
     # building draws random first weights: the reader's generator must not notice
     with torch.random.fork_rng(devices=[]):

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from llmkit.checks import check_type
 from llmkit.hub.configs_out import hf_config
 from llmkit.hub.convert import from_state, to_hf_state_dict
+from llmkit.hub.own import is_own, own_config
 from llmkit.hub.places import find_folder
-from llmkit.models import BERT, GPT, Llama, Seq2Seq
+from llmkit.models import BERT, DECODERS, GPT, Llama, Modern, Seq2Seq
 from llmkit.runtime import write_atomically
 from llmkit.tokenizers import Tokenizer, load_tokenizer
 from llmkit.tokenizers.borrowed import BorrowedTokenizer
@@ -39,8 +40,8 @@ def load_encoder(
 
 def load_decoder(
     name: str | Path = "pydocs", revision: str | None = None
-) -> tuple[GPT | Llama, Tokenizer]:
-    """Load a GPT- or Llama-style decoder and its tokenizer.
+) -> tuple[GPT | Llama | Modern, Tokenizer]:
+    """Load a decoder and its tokenizer.
 
     Args:
         name: a checkpoint that comes with the kit, such as "pydocs", a folder, or a
@@ -50,7 +51,7 @@ def load_decoder(
     Returns:
         The model, in evaluation mode, float32, on the CPU; and its tokenizer.
     """
-    return _load(name, revision, (GPT, Llama), "a decoder")
+    return _load(name, revision, DECODERS, "a decoder")
 
 
 def load_seq2seq(
@@ -80,7 +81,7 @@ def load_pretrained(
     Returns:
         The model, in evaluation mode, float32, on the CPU; and its tokenizer.
     """
-    return _load(name, revision, (GPT, Llama, BERT, Seq2Seq), "a model")
+    return _load(name, revision, (*DECODERS, BERT, Seq2Seq), "a model")
 
 
 def save_pretrained(
@@ -89,7 +90,8 @@ def save_pretrained(
     """Save a model so that the kit, `transformers` and other engines can load it.
 
     Args:
-        model: a `GPT`, `Llama`, `BERT` or `Seq2Seq`.
+        model: any of the kit. What no family of `transformers` computes (`Modern`) is
+            kept in the kit's own words, which others cannot load.
         tokenizer: its tokenizer, or None to leave it out.
         folder: made if need be. Each file is replaced as a whole or not at all.
 
@@ -99,8 +101,10 @@ def save_pretrained(
     from safetensors.torch import save_file
 
     folder = Path(folder)
-    state = _without_twins(to_hf_state_dict(model))
-    config = hf_config(model) | {"dtype": _dtype_name(model)}
+    own = is_own(model)
+    state = _without_twins(model.state_dict() if own else to_hf_state_dict(model))
+    config = own_config(model) if own else hf_config(model)
+    config |= {"dtype": _dtype_name(model)}
     if tokenizer is not None:
         check_type("tokenizer", tokenizer, Tokenizer)
         config |= _special_ids(tokenizer, config["model_type"])
