@@ -196,6 +196,9 @@ const lm = {
   },
   // axes and a grid; returns functions from numbers to pixels, and what draws there
   chart(canvas, theme, { width, height, x, y, log = false, root = false, right = 12, bottom = 32, top = 10, xName, digits = 1 }) {
+    // no wider than the view: a phone gets a narrow chart, not a squeezed one
+    const room = canvas.closest(".lm-view")?.clientWidth;
+    if (room) width = Math.min(width, Math.max(240, room - 26));
     const ctx = lm.fit(canvas, width, height), left = 44, w = width - left - right, h = height - top - bottom;
     const f = log ? Math.log10 : (v) => v, low = f(y[0]), high = f(y[1]);
     const g = root ? Math.sqrt : (v) => v, px = (v) => left + ((g(v) - g(x[0])) / (g(x[1]) - g(x[0]) || 1)) * w;
@@ -399,6 +402,13 @@ const lm = {
       waiting = true;
       requestAnimationFrame(() => { waiting = false; paint(); });
     };
+    let wide = 0;
+    const size = new ResizeObserver(() => {
+      if (root.clientWidth !== wide) ui.paint();
+      wide = root.clientWidth;
+    });
+    size.observe(root);
+    off.push(() => size.disconnect());
     ui.on = (names, f) => names.split(" ").forEach((name) => {
       model.on("change:" + name, f);
       off.push(() => model.off("change:" + name, f));
