@@ -2,7 +2,7 @@
 
 Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; the
 rate's factor is that of Liu et al. 2025, "Muon is Scalable for LLM Training", section
-2.2. Home notebook: 06_loss_and_optimization.
+2.2. Home notebook: 07_pretraining_gpt.
 """
 
 from __future__ import annotations
