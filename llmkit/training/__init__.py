@@ -21,6 +21,7 @@ from llmkit.training.masking import (
 )
 from llmkit.training.muon import Muon, muon, orthogonalize
 from llmkit.training.optimizers import SGD, Adam, AdamW, adamw
+from llmkit.training.packed import packed_batches, separate_texts
 from llmkit.training.processes import my_rows
 from llmkit.training.run import Run
 from llmkit.training.schedules import (
@@ -70,11 +71,13 @@ __all__ = [
     "ordered_batches",
     "ordered_windows",
     "orthogonalize",
+    "packed_batches",
     "pretraining_loss",
     "random_windows",
     "save_snapshots",
     "save_state",
     "score_pretraining",
+    "separate_texts",
     "snapshot_steps",
     "stop_early",
     "take_snapshot",

@@ -65,6 +65,8 @@ class Run(Control):
         settings: what must be the same when a kept state goes on, such as
             `{"batch_size": 16}`; another run's is refused.
         save_every: keep the state after every so many steps as well; 0: no.
+        stream: the `Stream` or `Packing` that the batches come from, if there is one;
+            its place belongs to the state.
         **choices: what else `train` takes: `loss`, `clip`, `bf16` and so on.
     """
 
@@ -81,6 +83,7 @@ class Run(Control):
         generator: Generator | None = None,
         settings: dict | None = None,
         save_every: int = 0,
+        stream=None,
         **choices,
     ):
         check_type("model", model, nn.Module)
@@ -94,7 +97,7 @@ class Run(Control):
         super().__init__()
         self.model, self.optimizer, self.steps = model, optimizer, steps
         self.path, self.generator, self.save_every = path, generator, save_every
-        self.settings = settings
+        self.settings, self.stream = settings, stream
         self.history: list[Step] = []
         self.step: int = 0
         self.error: BaseException | None = None
@@ -277,7 +280,8 @@ class Run(Control):
             save_state(self.path, model, optimizer, self.step, *rest)
 
     def _parts(self) -> tuple:
-        return self.model, self.optimizer, self.generator, self.settings
+        kept = (self.generator, self.settings, self.stream)
+        return self.model, self.optimizer, *kept
 
     def _groups(self) -> list[dict]:
         each = [self.optimizer] if hasattr(self.optimizer, "step") else self.optimizer

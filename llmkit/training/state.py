@@ -1,9 +1,10 @@
 """Stop a run and go on later, bit for bit on the CPU.
 
 Everything lies in one safetensors file, so that a save is there or is not; nothing is
-unpickled. A schedule is a function of the step, so the step stands for it; a source of
-data stands where its generator stands, or `step` batches from its beginning. In several
-processes the first one writes, and the chance of dropout goes on from its state in all.
+unpickled. A schedule is a function of the step, so the step stands for it. A source of
+data stands where its generator stands, where its `Stream` or `Packing` says, or `step`
+batches from its beginning. In several processes, which all go through the same data,
+the first one writes, and the chance of dropout goes on from its state in all.
 Home notebook: 07_pretraining_gpt.
 """
 
@@ -39,8 +40,9 @@ def save_state(
     step: int,
     generator: Generator | None = None,
     settings: dict | None = None,
+    stream=None,
 ) -> None:
-    """Write weights, optimisers, step and random state.
+    """Write weights, optimisers, step, random state and the place in the data.
 
     Args:
         path: the file to write, such as `run.safetensors`.
@@ -50,9 +52,15 @@ def save_state(
         generator: the one that draws the batches, if it is not a global one.
         settings: what else must be the same when the run goes on, such as
             `{"steps": 500, "batch_size": 16}`; JSON must be able to hold it.
+        stream: a `Stream` or `Packing` that the batches come from, or anything else
+            with a `position` that JSON can hold and `go_to`; its place is kept.
+
+    Raises:
+        TypeError: the stream cannot say where it stands.
     """
     from safetensors.torch import save_file
 
+    place = None if stream is None else _position(stream)
     if process_and_count()[0]:
         return
     model, optimizers = _bare(model), _as_list(optimizer)
@@ -63,6 +71,7 @@ def save_state(
         "step": step,
         "config": config_of(model),
         "settings": settings,
+        "stream": place,
         "random": chance_notes,
         "optimizers": [],
     }
@@ -82,8 +91,9 @@ def load_state(
     optimizer: torch.optim.Optimizer | Sequence[torch.optim.Optimizer],
     generator: Generator | None = None,
     settings: dict | None = None,
+    stream=None,
 ) -> int:
-    """Bring model, optimisers and random state back to where `save_state` left them.
+    """Bring everything back to where `save_state` left it.
 
     Args:
         path: the file.
@@ -91,13 +101,15 @@ def load_state(
         optimizer: made in the same way as the saved one, or several.
         generator: the one that draws the batches.
         settings: the same as were given to `save_state`.
+        stream: of the same source as the one given to `save_state`; it goes to its
+            place. Batches must not have been drawn ahead of it.
 
     Returns:
         How many steps were taken: the `first_step` of `train`.
 
     Raises:
-        ValueError: it was saved from another configuration or by something else; the
-            model is left as it is.
+        ValueError: it was saved from another configuration or by something else, or
+            only one of the two has a stream; the model is left as it is.
     """
     from safetensors import safe_open
 
@@ -114,6 +126,9 @@ def load_state(
         raise ValueError(
             f"{path} holds no generator: it was saved without one. Leave generator out"
         )
+    _check_stream(notes.get("stream"), stream, path)
+    if stream is not None:
+        stream.go_to(notes["stream"])
     set_random_state(_below(tensors, "random"), notes["random"], generator)
     for name, weight in own_weights(model).items():
         weight.copy_(tensors[f"model.{name}"])
@@ -122,6 +137,29 @@ def load_state(
     ):
         _set_optimizer(each, _below(tensors, f"optimizer.{i}"), saved)
     return notes["step"]
+
+
+def _position(stream) -> dict:
+    if not hasattr(stream, "position") or not hasattr(stream, "go_to"):
+        raise TypeError(
+            "stream must have position and go_to, as Stream and Packing have; got "
+            f"{type(stream).__name__}. Give what the batches are made of, not the "
+            "batches"
+        )
+    return stream.position
+
+
+def _check_stream(place: dict | None, stream, path) -> None:
+    if stream is None and place is not None:
+        raise ValueError(
+            f"{path} was saved with a stream, which must go on from its place; give "
+            "stream, as to save_state"
+        )
+    if stream is not None and _position(stream) is not None and place is None:
+        raise ValueError(
+            f"{path} holds no place in a stream: it was saved without one. Leave "
+            "stream out"
+        )
 
 
 def _take_optimizer(optimizer) -> tuple[dict[str, Tensor], dict]:

@@ -33,13 +33,15 @@ def run(folder: Path, steps: int, kill: str = "") -> None:
     """
     import torch
 
+    from llmkit.data import Packing, Stream
     from llmkit.models import GPT, GPTConfig
     from llmkit.runtime import seed_all
     from llmkit.training import (
         load_state,
         muon,
-        random_windows,
+        packed_batches,
         save_state,
+        separate_texts,
         train,
         warmup_cosine,
     )
@@ -49,16 +51,23 @@ def run(folder: Path, steps: int, kill: str = "") -> None:
     model = GPT(GPTConfig(**sizes, n_layers=2, dropout=0.1))
     optimizers = muon(model, lr=0.02, adamw_lr=0.01)
     generator = torch.Generator().manual_seed(1)
-    batches = random_windows(torch.arange(200) % 11, 6, 3, generator)
-    path, first, settings = folder / STATE, 0, {"steps": steps, "batch_size": 3}
+    documents = [[1 + (i * j) % 10 for j in range(1 + i % 5)] for i in range(17)]
+    stream = Packing(Stream(lambda _: documents, held_back=5), 6, 0, whole=True)
+    # chance has a say in the data too: some inputs are blanked
+    batches = (
+        (ids * (torch.rand(ids.shape, generator=generator) > 0.1), *rest)
+        for ids, *rest in packed_batches(stream, 3)
+    )
+    path, first = folder / STATE, 0
+    kept = (generator, {"steps": steps, "batch_size": 3}, stream)
     if path.exists():
-        first = load_state(path, model, optimizers, generator, settings)
+        first = load_state(path, model, optimizers, *kept)
     at, _, moment = kill.partition(" ")
 
     def on_step(step):
         if kill and step.step == int(at):
             die(moment)
-        save_state(path, model, optimizers, step.step + 1, generator, settings)
+        save_state(path, model, optimizers, step.step + 1, *kept)
         print(step.step, flush=True)
 
     if first < steps:
@@ -69,6 +78,7 @@ def run(folder: Path, steps: int, kill: str = "") -> None:
             steps=steps,
             first_step=first,
             schedule=warmup_cosine(steps, warmup=3),
+            loss=separate_texts,
             on_step=on_step,
         )
 

@@ -4,7 +4,7 @@ import torch
 
 from llmkit.data import Packing
 from llmkit.models import GPT, GPTConfig
-from llmkit.training.packed import packed_batches, separate_texts
+from llmkit.training import packed_batches, separate_texts
 
 DOCUMENTS = [[5, 3, 2], [4, 4, 7, 1, 6], [2], [6, 3]]
 

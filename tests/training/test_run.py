@@ -413,3 +413,32 @@ def test_in_front_but_not_in_the_main_thread(capsys):
     thread.join(30)
     assert run.status == "done"
     assert "main thread only" in capsys.readouterr().err
+
+
+def test_a_stopped_run_finds_its_place_in_the_stream(tmp_path):
+    from llmkit.data import Packing, Stream
+    from llmkit.training import packed_batches
+
+    def start(seed):
+        torch.manual_seed(seed)
+        model = GPT(GPTConfig(vocab_size=9, d_model=8, n_heads=2, n_layers=1))
+        rows = [[1 + (i * j) % 8 for j in range(1 + i % 5)] for i in range(13)]
+        stream = Packing(Stream(lambda _: rows, held_back=3), 6, 0)
+        batches = ((ids, targets) for ids, targets, _ in packed_batches(stream, 2))
+        return Run(
+            model,
+            batches,
+            adamw(model, 0.01),
+            steps=11,
+            path=tmp_path / "run.safetensors",
+            stream=stream,
+        )
+
+    whole = start(0)
+    want = [step.loss for step in whole.start().wait()]
+    first = start(0)
+    first.listen(lambda step: step.step == 4)
+    first.start().wait()
+    second = start(3)
+    assert second.restore() == 5
+    assert [step.loss for step in second.start().wait()] == want[5:]

@@ -9,14 +9,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from llmkit.data import Packing, Stream
 from llmkit.models import GPT, GPTConfig
 from llmkit.training import (
     adamw,
     load_state,
     muon,
     ordered_windows,
+    packed_batches,
     random_windows,
     save_state,
+    separate_texts,
     train,
     warmup_cosine,
 )
@@ -117,6 +120,58 @@ def test_an_ordered_source_is_taken_up_by_its_step(tmp_path):
     rest = islice(ordered_windows(text, 6, 3), step, None)
     got = train(second, rest, optimizer, steps=8, first_step=step)
     assert [s.loss for s in got] == [s.loss for s in want][5:]
+
+
+def packed(whole):
+    documents = [[1 + (i * j) % 10 for j in range(1 + i % 5)] for i in range(17)]
+    return Packing(Stream(lambda _: documents, held_back=4), 6, 0, whole)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("killed_at", [1, 6])
+def test_a_packed_stream_goes_on_bit_for_bit(tmp_path, whole, killed_at):
+    def start(seed):
+        model, optimizer, *_ = make("muon", seed)
+        stream = packed(whole)
+        return model, optimizer, stream, packed_batches(stream, 3)
+
+    choices = {"steps": 13, "loss": separate_texts}
+    one, optimizer, _, batches = start(0)
+    want = train(one, batches, optimizer, **choices)
+
+    first, optimizer, stream, batches = start(0)
+    train(first, batches, optimizer, **choices | {"steps": killed_at})
+    path = tmp_path / "run.safetensors"
+    save_state(path, first, optimizer, killed_at, stream=stream)
+
+    second, optimizer, stream, batches = start(5)
+    step = load_state(path, second, optimizer, stream=stream)
+    got = train(second, batches, optimizer, first_step=step, **choices)
+    assert [s.loss for s in got] == [s.loss for s in want][killed_at:]
+    for a, b in zip(one.parameters(), second.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_stream_is_given_both_times_or_never(tmp_path):
+    model, optimizer, *_ = make("adamw", 0)
+    path = tmp_path / "run.safetensors"
+    save_state(path, model, optimizer, 2)
+    with pytest.raises(ValueError, match=r"no place in a stream.*Leave stream out"):
+        load_state(path, model, optimizer, stream=packed(True))
+    save_state(path, model, optimizer, 2, stream=packed(True))
+    before = model.lm_head.weight.detach().clone()
+    model.lm_head.weight.data += 1
+    with pytest.raises(ValueError, match=r"was saved with a stream.*give stream"):
+        load_state(path, model, optimizer)
+    shorter = Stream(lambda _: [[1]])
+    stream = Stream(lambda _: [[1], [2], [3]])
+    list(islice(stream, 2))
+    save_state(path, model, optimizer, 2, stream=stream)
+    with pytest.raises(ValueError, match=r"position must lie within the source"):
+        load_state(path, model, optimizer, stream=shorter)
+    assert torch.equal(model.lm_head.weight, before + 1)
+    with pytest.raises(TypeError, match=r"as Stream and Packing have; got generator"):
+        save_state(path, model, optimizer, 2, stream=packed_batches(stream, 2))
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
