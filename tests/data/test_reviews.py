@@ -118,45 +118,66 @@ def test_labels_have_the_same_length(rows):
     assert abs(mean[0] - mean[1]) < 1.5
 
 
-def right_on_test(rows, model, features):
-    """How many test reviews a scikit-learn model gets right, and how many there are."""
-    train, test = part(rows, "train"), part(rows, "test")
+def right_on(rows, model, features, split="test"):
+    """How many reviews a scikit-learn model gets right, and how many there are."""
+    train, chosen = part(rows, "train"), part(rows, split)
     model.fit(features(train), [row["label"] for row in train])
-    guesses = model.predict(features(test))
-    right = sum(guess == row["label"] for guess, row in zip(guesses, test, strict=True))
-    return right, len(test)
+    guesses = model.predict(features(chosen))
+    right = sum(g == row["label"] for g, row in zip(guesses, chosen, strict=True))
+    return right, len(chosen)
 
 
 def test_guessing_the_majority_is_chance(rows):
     pytest.importorskip("sklearn")
     from sklearn.dummy import DummyClassifier
 
-    right, n = right_on_test(
-        rows, DummyClassifier(), lambda chosen: [[0] for _ in chosen]
-    )
+    right, n = right_on(rows, DummyClassifier(), lambda chosen: [[0] for _ in chosen])
     low, high = wilson(right, n)
     assert low <= 0.5 <= high
 
 
-def test_length_alone_tells_nothing(rows):
+def lengths(chosen):
+    """Characters, words, sentences."""
+    return [
+        [
+            len(row["text"]),
+            len(words(row["text"])),
+            len(re.findall(r"[.!?]+", row["text"])),
+        ]
+        for row in chosen
+    ]
+
+
+def steps_of_length(chosen):
+    """Longer than 0 words, than 5, than 10 …, as in notebook 11."""
+    return [
+        [float(len(row["text"].split()) > n) for n in range(0, 80, 5)] for row in chosen
+    ]
+
+
+@pytest.mark.parametrize("features", [lengths, steps_of_length])
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_length_alone_tells_nothing(rows, split, features):
     pytest.importorskip("sklearn")
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    def lengths(chosen):
-        return [
-            [
-                len(row["text"]),
-                len(words(row["text"])),
-                len(re.findall(r"[.!?]+", row["text"])),
-            ]
-            for row in chosen
-        ]
-
     model = make_pipeline(StandardScaler(), LogisticRegression())
-    low, high = wilson(*right_on_test(rows, model, lengths))
+    low, high = wilson(*right_on(rows, model, features, split))
     assert low <= 0.5 <= high
+
+
+def test_train_and_test_are_alike_kind_by_kind(rows):
+    """The test split is every fifth review or so, in order of kind and length."""
+    means = {}
+    for row in rows:
+        kind = row["split"], row["tag"], row["label"]
+        means.setdefault(kind, []).append(len(words(row["text"])))
+    for tag, label in itertools.product(TAGS, (0, 1)):
+        train, test = (means[split, tag, label] for split in ("train", "test"))
+        assert 0.19 <= len(test) / (len(train) + len(test)) <= 0.23
+        assert abs(sum(train) / len(train) - sum(test) / len(test)) < 1
 
 
 def test_a_bag_of_words_helps_but_not_enough(rows):
@@ -166,7 +187,7 @@ def test_a_bag_of_words_helps_but_not_enough(rows):
     from sklearn.pipeline import make_pipeline
 
     model = make_pipeline(TfidfVectorizer(sublinear_tf=True), LogisticRegression(C=3.0))
-    right, n = right_on_test(rows, model, lambda chosen: [r["text"] for r in chosen])
+    right, n = right_on(rows, model, lambda chosen: [r["text"] for r in chosen])
     low, _ = wilson(right, n)
     assert low > 0.5, "a bag of words should find something"
     assert right / n < 0.92, "too easy: the words give the label away"
