@@ -71,7 +71,7 @@ function render({ model, el }) {
     const i = get("index"), losses = get("scores").loss || [], lines = get("lines");
     const x = [0, Math.max(steps[N - 1], curve.length ? curve[curve.length - 1][0] : 0)], root = get("early");
     const y = ends([...losses, ...curve.map((p) => p[1]), ...lines.map((l) => l[1])]);
-    const c = lm.chart(loss, theme, { width: 520, height: 210, x, y, root, right: lines.length ? 108 : 14, xName: "step" });
+    const c = lm.chart(loss, theme, { width: 520, height: 210, x, y, root, right: 108, names: lines, xName: "step" });
     const ctx = c.ctx;
     c.levels(lines);
     c.line(curve, theme.line, 1);
@@ -86,7 +86,7 @@ function render({ model, el }) {
     c.line([[steps[i], y[0]], [steps[i], y[1]]], theme.mark, 1, [3, 3]);
     loss.px = c.px;
     const [l, h] = chosen(), all = steps.map((_, k) => best(k)), mine = steps.map((_, k) => value(k, l, h));
-    const s = lm.chart(trend, theme, { width: 520, height: 130, x, y: ends([...all, ...mine], true), root, right: 108, bottom: 20 });
+    const s = lm.chart(trend, theme, { width: 520, height: 130, x, y: ends([...all, ...mine], true), root, right: c.right, bottom: 20 });
     s.line(steps.map((v, k) => [v, all[k]]), theme.fg, 1.5);
     s.line(steps.map((v, k) => [v, mine[k]]), theme.accent, 1.5, [6, 3]);
     s.line([[steps[i], 0], [steps[i], 1e9]], theme.mark, 1, [3, 3]);

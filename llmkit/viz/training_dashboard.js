@@ -64,7 +64,7 @@ function render({ model, el }) {
     const ends = [0, end];
     const valid = get("validation"), lines = get("lines");
     const ys = range([...rows.map((r) => r[1]), ...valid.map((v) => v[1]), ...lines.map((v) => v[1])]);
-    const c = lm.chart(loss, theme, { width: 620, height: 300, x: ends, y: ys, right: lines.length ? 112 : 14, xName: "step" });
+    const c = lm.chart(loss, theme, { width: 620, height: 300, x: ends, y: ys, right: 14, names: lines, xName: "step" });
     c.levels(lines);
     c.line(rows.filter((r) => r), theme.line, 1);
     c.line(smoothed, theme.accent, 2);

@@ -195,15 +195,18 @@ const lm = {
     return out;
   },
   // axes and a grid; returns functions from numbers to pixels, and what draws there
-  chart(canvas, theme, { width, height, x, y, log = false, root = false, right = 12, bottom = 32, top = 10, xName, digits = 1 }) {
+  chart(canvas, theme, { width, height, x, y, log = false, root = false, right = 12, bottom = 32, top = 10, names = [], xName, digits = 1 }) {
     // no wider than the view: a phone gets a narrow chart, not a squeezed one
     const room = canvas.closest(".lm-view")?.clientWidth;
     if (room) width = Math.min(width, Math.max(240, room - 26));
-    const ctx = lm.fit(canvas, width, height), left = 44, w = width - left - right, h = height - top - bottom;
+    const ctx = lm.fit(canvas, width, height), left = 44, h = height - top - bottom;
     const f = log ? Math.log10 : (v) => v, low = f(y[0]), high = f(y[1]);
+    ctx.font = "11px system-ui, 'DejaVu Sans', sans-serif";
+    // the names of the levels stand on the right
+    for (const [name, v] of names) right = Math.max(right, ctx.measureText(`${name} ${lm.fmt(v, 2)}`).width + 8);
+    const w = width - left - right;
     const g = root ? Math.sqrt : (v) => v, px = (v) => left + ((g(v) - g(x[0])) / (g(x[1]) - g(x[0]) || 1)) * w;
     const py = (v) => top + (1 - (f(v) - low) / (high - low || 1)) * h;
-    ctx.font = "11px system-ui, 'DejaVu Sans', sans-serif";
     ctx.textBaseline = "middle";
     ctx.lineWidth = 1;
     const say = (v) => (Math.abs(v) > 0 && Math.abs(v) < 0.001 ? v.toExponential(0) : String(+v.toPrecision(digits + 2))).replace("-", "−");
@@ -251,7 +254,7 @@ const lm = {
         ctx.fillText(`${name} ${lm.fmt(v, 2)}`, left + w + 5, last);
       }
     };
-    return { ctx, px, py, line, levels, left, top, w, h, at: (p) => x[0] + ((p - left) / w) * (x[1] - x[0]) };
+    return { ctx, px, py, line, levels, left, right, top, w, h, at: (p) => x[0] + ((p - left) / w) * (x[1] - x[0]) };
   },
 
   // --- heads -------------------------------------------------------------------------
