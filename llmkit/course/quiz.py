@@ -17,7 +17,8 @@ class Question:
     """One question.
 
     Args:
-        text: the question; words between backticks are shown as code.
+        text: the question; words between backticks are shown as code, words between
+            asterisks with emphasis. The same holds for choices and `why`.
         choices: what can be chosen, two or more; anything that `str` can write.
         right: the right choice itself. It may be computed by the cell above.
         why: what to say to each choice. Every wrong one needs an entry; the right
@@ -109,5 +110,6 @@ def static_html(questions: list[Question], title: str) -> str:
 
 
 def as_html(text: str) -> str:
-    """Escape a text for HTML; words between backticks become code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=True))
+    """Escape a text for HTML; `code` and *emphasis* are shown as such."""
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=True))
+    return re.sub(r"(?<![\w*`>])\*(\w(?:[^*<>]*\w)?)\*(?![\w*])", r"<em>\1</em>", text)

@@ -74,3 +74,10 @@ def test_the_browser_gets_escaped_text_only():
     sent = str(asked.data)
     assert "<b>" not in sent
     assert "&lt;/script&gt;" in sent
+
+
+def test_emphasis_and_code_are_shown_as_such():
+    why = {12: "The *variance* and *two words*.", 384: "`*args` and 2*3*4, a * b * c"}
+    page = quiz([question(why=why)]).to_html()
+    assert "The <em>variance</em> and <em>two words</em>." in page
+    assert "<code>*args</code> and 2*3*4, a * b * c" in page
