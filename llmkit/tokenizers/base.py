@@ -7,35 +7,17 @@ of each token in it. Home notebook: 01_tokenization.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmkit.checks import check_type
-
-# The names under which the special roles go, first match wins.
-ROLES = {
-    "pad": ("[PAD]", "<pad>", "<|pad|>"),
-    "unk": ("[UNK]", "<unk>", "<|unk|>"),
-    "bos": ("<s>", "<bos>", "<|bos|>", "<|begin_of_text|>", "<|endoftext|>"),
-    "eos": ("</s>", "<eos>", "<|eos|>", "<|end_of_text|>", "<|endoftext|>"),
-    "cls": ("[CLS]", "<cls>"),
-    "sep": ("[SEP]", "<sep>"),
-    "mask": ("[MASK]", "<mask>"),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpecialToken:
-    """A token that is matched as a whole, before anything else looks at the text."""
-
-    text: str
-    id: int
-    special: bool = True  # False: an added word that `decode` never skips
-    lstrip: bool = False  # it also takes the whitespace on its left
-    rstrip: bool = False  # … and on its right
-    single_word: bool = False  # it is matched only between non-word characters
+from llmkit.tokenizers.special import (
+    ROLES,
+    SpecialToken,
+    name_special,
+    special_pattern,
+)
 
 
 @dataclass
@@ -88,13 +70,13 @@ class Tokenizer:
         self, vocab, special_tokens=(), roles=None, template=(), pair_template=()
     ):
         self.vocab: dict[str, int] = dict(vocab)
-        self.special_tokens = self._as_special(special_tokens)
+        self.special_tokens = name_special(special_tokens, self.vocab)
         self._tokens = {i: t for t, i in self.vocab.items()}
         if len(self._tokens) < len(self.vocab):
             raise ValueError("vocab must give every token an id of its own")
         self._by_text = {s.text: s for s in self.special_tokens}
         self._special_ids = {s.id for s in self.special_tokens if s.special}
-        self._special_pattern = _pattern(self.special_tokens)
+        self._special_pattern = special_pattern(self.special_tokens)
         self.roles = self._find_roles(roles or {})
         self.template = _parts(template)
         self.pair_template = _parts(pair_template)
@@ -300,22 +282,6 @@ class Tokenizer:
                 roles[role] = token
         return roles
 
-    def _as_special(self, tokens) -> tuple[SpecialToken, ...]:
-        found = []
-        for token in tokens:
-            if isinstance(token, str):
-                self.vocab.setdefault(token, max(self.vocab.values(), default=-1) + 1)
-                token = SpecialToken(text=token, id=self.vocab[token])
-            self.vocab.setdefault(token.text, token.id)
-            bare = not token.text.strip()  # runs of spaces are tokens of GPT-NeoX
-            if not token.text or (bare and (token.lstrip or token.rstrip)):
-                raise ValueError(
-                    "a special token must have a text, and more than whitespace if it "
-                    f"takes the whitespace beside it; got {token.text!r}"
-                )
-            found.append(token)
-        return tuple(found)
-
 
 def as_texts(texts: str | Iterable[str]) -> Iterable[str]:
     """Take one text for a list with one text in it.
@@ -330,18 +296,3 @@ def _parts(template) -> tuple[tuple[str, int], ...]:
         (part, int(part == "$B")) if isinstance(part, str) else (part[0], part[1])
         for part in template
     )
-
-
-def _pattern(tokens: tuple[SpecialToken, ...]) -> re.Pattern | None:
-    """Match any special token; where several start at one place, the longest."""
-    if not tokens:
-        return None
-    forms = []
-    for token in sorted(tokens, key=lambda t: -len(t.text)):
-        form = re.escape(token.text)
-        if token.single_word:
-            form = rf"(?<!\w){form}(?!\w)"
-        forms.append(
-            (r"\s*" if token.lstrip else "") + form + (r"\s*" if token.rstrip else "")
-        )
-    return re.compile("|".join(forms))

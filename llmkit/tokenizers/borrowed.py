@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from llmkit.checks import check_type
-from llmkit.tokenizers.base import ROLES, Encoding, Tokenizer
+from llmkit.tokenizers.base import Encoding, Tokenizer
+from llmkit.tokenizers.special import ROLES
 
 
 class BorrowedTokenizer(Tokenizer):

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from llmkit.tokenizers.base import ROLES, SpecialToken, Tokenizer
+from llmkit.tokenizers.base import Tokenizer
 from llmkit.tokenizers.bpe import ByteBPETokenizer
 from llmkit.tokenizers.characters import CharTokenizer
+from llmkit.tokenizers.special import ROLES, SpecialToken
 from llmkit.tokenizers.splitting import GPT2_PATTERN
 from llmkit.tokenizers.wordpiece import WordPieceTokenizer
 

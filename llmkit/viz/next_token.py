@@ -2,25 +2,28 @@
 
 The browser computes each filter over the whole vocabulary from the exact logits, so a
 knob answers at once; text goes to Python, which asks the model and hands logits back.
-A page without a kernel keeps the 512 likeliest tokens and, for all others, the exact
-weight of a few bands at each of the 33 temperatures its slider stops at.
 Home notebook: 09_decoding; met first in 00_tour.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 import traitlets
 
 from llmkit.checks import check_range, check_shape
-from llmkit.viz.figure import new_figure, short_labels
 from llmkit.viz.labels import visible
+from llmkit.viz.next_token_figure import draw_bars, sentence_alone
+from llmkit.viz.next_token_scores import (
+    TEMPERATURES,
+    Scores,
+    compress,
+    frame_of,
+    stops_with,
+)
 from llmkit.viz.view import View
 
 OFF = {
@@ -30,26 +33,6 @@ OFF = {
     "min_p": 0.0,
     "repetition_penalty": 1.0,
 }
-# 33 stops from 0.05 to 5, evenly spaced by ratio, with 1 among them
-TEMPERATURES = tuple(
-    float(f"{t:.3g}")
-    for t in [20 ** (i / 21 - 1) for i in range(22)]
-    + [5 ** (i / 11) for i in range(1, 12)]
-)
-LISTED = 512  # tokens that a page without a kernel knows one by one
-BANDS = 12  # groups for all the others
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scores:
-    """What a model says about one text: a score for every token as the next one."""
-
-    text: str
-    ids: list[int]  # the tokens of the text, T
-    tokens: list[str]  # their labels, T
-    logits: np.ndarray | None  # (V,); None when the text gave the model nothing to read
-    note: str = ""  # a sentence for the reader
-    vocab: list[str] | None = field(default=None, repr=False)
 
 
 class NextToken(View):
@@ -109,7 +92,7 @@ class NextToken(View):
         self._future: list[tuple] = []
         super().__init__(
             text=scores.text,
-            frame=_frame(scores),
+            frame=frame_of(scores),
             vocab=[visible(t, 40) for t in vocab],
             settings=settings or {},
             seed=seed,
@@ -127,9 +110,8 @@ class NextToken(View):
     def logits(self) -> np.ndarray:
         """The model's scores for the next token, float32, (V,)."""
         if self._scores.logits is None:
-            raise ValueError(
-                "there are no logits: " + (self._scores.note or "the text is empty")
-            )
+            why = self._scores.note or "the text is empty"
+            raise ValueError(f"there are no logits: {why}")
         return self._scores.logits
 
     @property
@@ -242,7 +224,7 @@ class NextToken(View):
         try:
             with self.hold_sync():
                 self.text = self._scores.text
-                self.frame = _frame(self._scores)
+                self.frame = frame_of(self._scores)
                 self.history = history
                 self.can = {"undo": bool(self._past), "redo": bool(self._future)}
         finally:
@@ -264,9 +246,8 @@ class NextToken(View):
         before, after = self.steps()[0][1], self.distribution
         best = np.argsort(-after)[:3]
         kept = int((after > 0).sum())
-        tops = ", ".join(
-            f"{self.vocab[i]} {after[i]:.0%} (model {before[i]:.0%})" for i in best
-        )
+        odds = [(self.vocab[i], after[i], before[i]) for i in best]
+        tops = ", ".join(f"{name} {p:.0%} (model {q:.0%})" for name, p, q in odds)
         return (
             f"Next token after {visible(self.text, 60)}: {tops}; "
             f"{kept} of {len(after)} tokens can be drawn."
@@ -278,31 +259,9 @@ class NextToken(View):
         Args:
             most: how many tokens get bars of their own.
         """
-        figure, ax = new_figure(6.4, 0.3 * (most + 2) + 0.9)
         if self._scores.logits is None:
-            ax.set_axis_off()
-            ax.text(0.5, 0.5, self.alt, ha="center")
-            return figure
-        table = self.table(most)
-        y = np.arange(len(table))[::-1]
-        ax.barh(y + 0.2, table["model"], 0.36, fill=False, ec="#50555e", label="model")
-        last = table[table.columns[-1]]
-        ax.barh(y - 0.2, last, 0.36, color="#0b5cad", label="drawn from")
-        for at, p in zip(y, last, strict=True):
-            ax.text(p, at - 0.2, f" {p:.1%}" if p else " cut", va="center", size=8)
-        names = [str(name) for name in table.index]
-        ax.set_yticks(y, [*short_labels(names[:most], 18), *names[most:]])
-        ax.set_xlabel("probability")
-        ax.margins(x=0.12)
-        ax.legend(
-            frameon=False,
-            ncols=2,
-            loc="lower right",
-            bbox_to_anchor=(1, 1),
-            borderpad=0,
-        )
-        ax.spines[["top", "right"]].set_visible(False)
-        return figure
+            return sentence_alone(self.alt, most)
+        return draw_bars(self.table(most), most)
 
     def table(self, most: int = 12):
         """Return the likeliest tokens and all others, before and after each filter.
@@ -330,11 +289,7 @@ class NextToken(View):
     def static_state(self):
         """Return what a page without a kernel needs: 512 tokens, and bands."""
         state = super().static_state()
-        grid = list(TEMPERATURES)
-        now = self.settings["temperature"]
-        if now not in grid:
-            others = [i for i, t in enumerate(grid) if t != 1]
-            grid[min(others, key=lambda i: abs(math.log(grid[i] / now)))] = now
+        grid = stops_with(self.settings["temperature"])
         frame = dict(state["frame"])
         if self._scores.logits is not None:
             listed, bands = compress(self.logits, self.ids, grid)
@@ -343,46 +298,3 @@ class NextToken(View):
             state["vocab"] = [self.vocab[i] for i in listed]
         empty = {"action": {}, "live": False, "can": {"undo": False, "redo": False}}
         return state | empty | {"frame": frame, "temperatures": grid}
-
-
-def compress(
-    logits: np.ndarray, ids: Sequence[int], temperatures: Sequence[float]
-) -> tuple[np.ndarray, list[dict]]:
-    """List the likeliest tokens, and weigh all others in bands.
-
-    Args:
-        logits: (V,).
-        ids: tokens that must be listed too: the text's, which penalties move.
-        temperatures: where the bands are weighed.
-
-    Returns:
-        The ids of the listed tokens, and for each band its size `n`, a typical logit
-        `at` and the exact `lse`, log sum exp(logit / T), at every temperature.
-    """
-    order = np.argsort(-logits, kind="stable")
-    listed = np.union1d(order[:LISTED], np.asarray(ids, dtype=order.dtype))
-    tail = order[~np.isin(order, listed)]
-    tail = tail[np.isfinite(logits[tail])]
-    bands = []
-    if len(tail):
-        # each band is larger than the one before: the head of the tail weighs most
-        ends = np.geomspace(LISTED, LISTED + len(tail), BANDS + 1) - LISTED
-        for part in np.split(tail, np.unique(ends[1:-1].round().astype(int))):
-            if len(part):
-                z = logits[part].astype(np.float64)
-                scaled = z[None] / np.asarray(temperatures)[:, None]
-                top = scaled.max(-1)
-                lse = top + np.log(np.exp(scaled - top[:, None]).sum(-1))
-                at = float(z.mean())
-                bands.append({"n": len(part), "at": at, "lse": lse.round(4).tolist()})
-    return listed, bands
-
-
-def _frame(scores: Scores) -> dict:
-    logits = scores.logits
-    return {
-        "ids": list(scores.ids),
-        "tokens": [visible(t, 40) for t in scores.tokens],
-        "logits": b"" if logits is None else logits.astype(np.float32).tobytes(),
-        "note": scores.note,
-    }

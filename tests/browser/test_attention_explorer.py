@@ -177,7 +177,7 @@ def test_a_second_view_follows(notebook):
         """() => { const w = window.jupyterapp.shell.currentWidget;
         w.content.widgets[2].model.sharedModel.setSource(
             "from IPython.display import display\\n"
-            + "from llmkit.viz.view import link\\n"
+            + "from llmkit.viz.link import link\\n"
             + "tie = link(view, other)\\ndisplay(view, other)"); }"""
     )
     run_cell(nb, 2)

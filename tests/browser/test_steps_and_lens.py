@@ -202,7 +202,7 @@ def test_page_from_disk_needs_no_kernel(page, tmp_path, make):
 
 def test_a_cell_of_the_lens_leads_to_its_attention(open_notebook):
     make = """
-from llmkit.viz.view import link
+from llmkit.viz.link import link
 model = GPT(GPTConfig(vocab_size=50, d_model=64, n_heads=4, n_layers=3))
 Letters.encode = lambda self, text: self(text).ids
 lens = explore.lens(model, Letters(), "the quick fox")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from llmkit.viz.embedding_map import EmbeddingMap, principal_axes
+from llmkit.viz.embedding_map import EmbeddingMap
+from llmkit.viz.principal_axes import principal_axes
 
 V, D = 40, 7
 

@@ -12,7 +12,8 @@ import traitlets
 from llmkit.viz import codec, module
 from llmkit.viz import view as view_module
 from llmkit.viz.figure import new_figure
-from llmkit.viz.view import View, link
+from llmkit.viz.link import link
+from llmkit.viz.view import View
 
 
 class Dots(View):
