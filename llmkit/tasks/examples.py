@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from llmkit.checks import check_count, check_type
+from llmkit.checks import check_count, check_range, check_type
 from llmkit.tokenizers import Tokenizer
 
 POOL = 8  # this many batches are drawn together and sorted by length
@@ -128,31 +128,47 @@ def shuffled_batches(
             yield pad_batch([examples[i] for i in batches[place]], pad_id)
 
 
-def take_balanced(labels: Sequence[int], size: int, seed: int = 0) -> list[int]:
-    """Draw some examples, as many of each class as can be.
+def take_balanced(
+    kinds: Sequence, size: int, seed: int = 0, power: float = 0.0
+) -> list[int]:
+    """Draw some examples, as many of each kind as can be.
+
+    A kind is a class, or anything finer, such as a pair of tag and class. Rare kinds
+    are often the hard ones: a few more of them teach more than a few more easy ones.
+    Between "all alike" and "as they come" lies a power of 0.5, with which kinds are
+    drawn like the languages of a multilingual corpus (Conneau and Lample 2019,
+    "Cross-lingual Language Model Pretraining", section 3.1).
 
     Args:
-        labels: of all N examples.
+        kinds: of all N examples; numbers or tuples.
         size: how many to draw.
         seed: of the draw; a larger size keeps what a smaller one had.
+        power: a kind that occurs n times gets a share like n ** power: 0 gives each
+            kind the same, 1 leaves the shares as they are.
 
     Returns:
-        Places in `labels`, in the order in which they were drawn.
+        Places in `kinds`, in the order in which they were drawn.
 
     Raises:
         ValueError: there are fewer than `size`.
     """
     check_count("size", size)
-    if size > len(labels):
-        raise ValueError(f"size must be at most the {len(labels)} examples; got {size}")
+    check_range("power", power, 0.0, 1.0)
+    if size > len(kinds):
+        raise ValueError(f"size must be at most the {len(kinds)} examples; got {size}")
     generator = torch.Generator().manual_seed(seed)
-    waiting: dict[int, list[int]] = {}
-    for place in torch.randperm(len(labels), generator=generator).tolist():
-        waiting.setdefault(int(labels[place]), []).append(place)
+    waiting: dict = {}
+    for place in torch.randperm(len(kinds), generator=generator).tolist():
+        kind = kinds[place]
+        kind = kind.item() if isinstance(kind, Tensor) else kind
+        waiting.setdefault(kind, []).append(place)
+    share = {kind: len(waiting[kind]) ** power for kind in sorted(waiting)}
+    taken = dict.fromkeys(share, 0)
     drawn = []
-    turns = [waiting[label] for label in sorted(waiting)]
     while len(drawn) < size:
-        for places in turns:
-            if places and len(drawn) < size:
-                drawn.append(places.pop(0))
+        left = [kind for kind in share if taken[kind] < len(waiting[kind])]
+        # the kind that is furthest behind what it should have
+        next_kind = min(left, key=lambda kind: (taken[kind] + 0.5) / share[kind])
+        drawn.append(waiting[next_kind][taken[next_kind]])
+        taken[next_kind] += 1
     return drawn

@@ -101,3 +101,23 @@ def test_a_balanced_draw():
     assert sorted(take_balanced(labels, 90)) == list(range(90))
     with pytest.raises(ValueError, match="at most the 90"):
         take_balanced(labels, 91)
+
+
+@pytest.mark.parametrize(
+    ("power", "shares"), [(0.0, [7, 7, 7]), (0.5, [3, 6, 12]), (1.0, [1, 4, 16])]
+)
+def test_a_draw_between_all_alike_and_as_they_come(power, shares):
+    # kinds that occur 20, 80 and 320 times: the roots are as 1 to 2 to 4
+    kinds = [("irony", 0)] * 20 + [("mixed", 1)] * 80 + [("plain", 1)] * 320
+    drawn = take_balanced(kinds, 21, seed=5, power=power)
+    counts = Counter(kinds[i] for i in drawn)
+    assert [counts[kind] for kind in sorted(set(kinds))] == shares
+    assert take_balanced(kinds, 8, seed=5, power=power) == drawn[:8]
+    assert len(set(take_balanced(kinds, 420, power=power))) == 420
+
+
+def test_a_draw_takes_tensors_and_refuses_a_strange_power():
+    labels = [0, 1, 1, 0, 1, 1]
+    assert take_balanced(torch.tensor(labels), 4) == take_balanced(labels, 4)
+    with pytest.raises(ValueError, match="power"):
+        take_balanced(labels, 2, power=1.5)
