@@ -31,6 +31,9 @@ def temperature(logits: Tensor, value: float) -> Tensor:
 
     Returns:
         `logits / T`, (B, V).
+
+    Raises:
+        ValueError: the temperature is 0 or below.
     """
     check_shape("logits", logits, "B V")
     if value == 0:
@@ -110,6 +113,9 @@ def typical(logits: Tensor, mass: float) -> Tensor:
 
     Returns:
         The logits with the rest at `-inf`, (B, V).
+
+    Raises:
+        ValueError: the mass is 0, 1 or outside.
     """
     check_shape("logits", logits, "B V")
     if not 0 < mass < 1:

@@ -153,6 +153,9 @@ def left_pad(
 
     Returns:
         ids, int64, (B, T), and the mask, bool, (B, T), False on padding.
+
+    Raises:
+        ValueError: there is no prompt, or one is empty.
     """
     if not prompts or any(len(p) == 0 for p in prompts):
         raise ValueError(

@@ -36,7 +36,15 @@ def quantize_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def dequantize_rows(quantized: Tensor, scale: Tensor) -> Tensor:
-    """Return the weights that the small numbers stand for, (out, in)."""
+    """Return the weights that the small numbers stand for.
+
+    Args:
+        quantized: int8, (out, in).
+        scale: one for each row, (out, 1).
+
+    Returns:
+        float32, (out, in).
+    """
     return quantized.float() * scale
 
 

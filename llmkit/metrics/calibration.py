@@ -102,6 +102,12 @@ def probabilities(probability, happened) -> tuple[np.ndarray, np.ndarray]:
     Args:
         probability: N numbers between 0 and 1.
         happened: N times 0 or 1.
+
+    Returns:
+        Both as float64, (N,).
+
+    Raises:
+        ValueError: there is none, they are not equally many, or one is out of range.
     """
     probability = np.asarray(probability, float)
     happened = np.asarray(happened, float)

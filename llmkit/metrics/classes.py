@@ -99,6 +99,9 @@ def scores_from_counts(labels: tuple, hits, chosen, true) -> ClassScores:
         hits: how often the class was chosen and true, (C,).
         chosen: how often it was chosen, (C,).
         true: how often it was true, (C,).
+
+    Returns:
+        The `ClassScores`.
     """
     hits, chosen, true = (np.asarray(x, float) for x in (hits, chosen, true))
     # micro: one confusion for all classes together
@@ -125,7 +128,15 @@ def precision_recall_f1(hits, chosen, true):
 
 
 def share(part, whole) -> np.ndarray:
-    """Divide, with 0 where there is nothing to divide by."""
+    """Divide, with 0 where there is nothing to divide by.
+
+    Args:
+        part: counts, any shape.
+        whole: counts, the same shape.
+
+    Returns:
+        float64, the same shape.
+    """
     part, whole = np.asarray(part, float), np.asarray(whole, float)
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
@@ -181,7 +192,12 @@ def _one_number(which: int, predictions, targets, average, positive) -> float:
 
 
 def known_labels(predictions, targets) -> list:
-    """Return all classes that occur, sorted."""
+    """Return all classes that occur, sorted.
+
+    Args:
+        predictions: the chosen classes, N.
+        targets: the true classes, N.
+    """
     found = {label for pair in _pairs(predictions, targets) for label in pair}
     return sorted(found)
 

@@ -74,6 +74,12 @@ def entity_counts(predictions, targets) -> list[tuple[Counter, Counter, Counter]
     Args:
         predictions: for each sentence the tags that the system gave.
         targets: for each sentence the right tags.
+
+    Returns:
+        For each sentence three counts by kind.
+
+    Raises:
+        ValueError: a sentence has not one tag for each word.
     """
     check_same_length(predictions, targets)
     rows = []

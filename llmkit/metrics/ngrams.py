@@ -64,6 +64,9 @@ def several(references: str | Sequence[str]) -> list[str]:
 
     Args:
         references: one text, or several of which any may be matched.
+
+    Raises:
+        ValueError: there is none.
     """
     references = [references] if isinstance(references, str) else list(references)
     if not references:

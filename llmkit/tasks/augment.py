@@ -76,6 +76,9 @@ def augmented(
 
     Returns:
         N * (1 + copies) texts and labels: the whole ones first.
+
+    Raises:
+        ValueError: texts and labels are not equally many.
     """
     check_count("copies", copies, 0)
     if len(texts) != len(labels):

@@ -157,6 +157,9 @@ def accuracy_by(
 
     Returns:
         group -> accuracy, the best first.
+
+    Raises:
+        ValueError: answers and groups are not equally many.
     """
     if len(right) != len(groups):
         raise ValueError(

@@ -79,6 +79,9 @@ def score_pretraining(
 
     Returns:
         Accuracies with 95% intervals, and losses.
+
+    Raises:
+        ValueError: there is no batch.
     """
     device = next(model.parameters()).device
     rows, right = [], []

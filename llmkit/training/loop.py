@@ -48,7 +48,16 @@ class Step:
 
 
 def next_token(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-    """Score a decoder on a batch of inputs and next tokens, (B, T) each."""
+    """Score a decoder on inputs and what is to be said after each.
+
+    Args:
+        model: a decoder.
+        batch: inputs and targets, int64, (B, T) each, already shifted: a target is
+            the token after its input, or -100 where none counts.
+
+    Returns:
+        The mean loss over the targets that count, in nats, a number.
+    """
     ids, targets = batch
     return cross_entropy(model(ids).logits, targets)
 

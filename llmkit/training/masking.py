@@ -72,6 +72,9 @@ def mask_tokens(
     Returns:
         What the model reads, and the labels, int64, (B, T) each: the token that stood
         there where one was chosen, `IGNORED` everywhere else.
+
+    Raises:
+        ValueError: the shapes do not fit, or `whole_words` is asked for without words.
     """
     check_shape("ids", ids, "B T")
     check_shape("special", special, "B T", B=ids.shape[0], T=ids.shape[1])

@@ -53,7 +53,16 @@ def check_config(saved: dict | None, model: nn.Module, what: str) -> None:
 
 
 def differences(there: dict, here: dict) -> str:
-    """Name what differs between a saved dict and the present one, both values each."""
+    """Name what differs between a saved dict and the present one.
+
+    Args:
+        there: as it was saved.
+        here: as it is now.
+
+    Returns:
+        Each key that differs with both its values, such as
+        "n_layers=2 there and 3 here".
+    """
     return ", ".join(
         f"{k}={there.get(k)!r} there and {here.get(k)!r} here"
         for k in {**there, **here}

@@ -8,34 +8,7 @@ from transformers.generation import logits_process as hf
 
 from llmkit.decoding import filters
 from llmkit.decoding.filters import Sampling, next_token_probabilities
-
-B, T = 3, 11
-SIZES = (1, 2, 50, 50_257)
-
-
-def draw(vocab_size, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    logits = torch.randn(B, vocab_size, generator=generator) * 4
-    ids = torch.randint(vocab_size, (B, T), generator=generator)
-    return logits, ids
-
-
-def hostile(vocab_size):
-    """Rows that break careless code: ties, -inf, huge gaps."""
-    equal = torch.zeros(vocab_size)
-    steps = torch.arange(vocab_size).div(3, rounding_mode="floor").float().neg()
-    holes = torch.randn(vocab_size, generator=torch.Generator().manual_seed(1))
-    holes[1::2] = -math.inf
-    cliff = torch.full((vocab_size,), -60.0)
-    cliff[-1] = 40.0
-    ids = torch.arange(4 * T).remainder(vocab_size).view(4, T)
-    return torch.stack([equal, steps, holes, cliff]), ids
-
-
-def same(mine, theirs):
-    assert torch.equal(mine == -math.inf, theirs == -math.inf)
-    torch.testing.assert_close(mine, theirs)
-
+from tests.decoding.logits import SIZES, B, T, draw, hostile, same
 
 CASES = [
     ("temperature", filters.temperature, hf.TemperatureLogitsWarper, (0.05, 0.7, 5.0)),
@@ -56,39 +29,6 @@ def test_filter_equals_transformers(mine, theirs, value, make, vocab_size):
     before = logits.clone()
     same(mine(logits, value), theirs(value)(ids, logits))
     assert torch.equal(logits, before)  # the argument is left alone
-
-
-@pytest.mark.parametrize("make", [draw, hostile])
-@pytest.mark.parametrize("vocab_size", SIZES)
-@pytest.mark.parametrize("penalty", [0.5, 1.3, 5.0])
-def test_repetition_penalty_equals_transformers(make, vocab_size, penalty):
-    logits, ids = make(vocab_size)
-    theirs = hf.RepetitionPenaltyLogitsProcessor(penalty)(ids, logits)
-    same(filters.repetition_penalty(logits, ids, penalty), theirs)
-
-
-def test_repetition_penalty_ignores_padding():
-    logits, ids = draw(50)
-    pads = torch.tensor([0, 4, 9])
-    mask = torch.arange(T)[None] >= pads[:, None]
-    theirs = hf.RepetitionPenaltyLogitsProcessor(1.7, prompt_ignore_length=pads)
-    same(filters.repetition_penalty(logits, ids, 1.7, mask), theirs(ids, logits))
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, T, T + 1])
-def test_no_repeat_ngram_equals_transformers(n):
-    logits, _ = draw(50)
-    ids = torch.randint(4, (B, T), generator=torch.Generator().manual_seed(2))
-    theirs = hf.NoRepeatNGramLogitsProcessor(n)(ids, logits)
-    same(filters.no_repeat_ngram(logits, ids, n), theirs)
-
-
-def test_no_repeat_ngram_by_hand():
-    ids = torch.tensor([[7, 1, 2, 3, 1, 2]])
-    banned = filters.no_repeat_ngram(torch.zeros(1, 9), ids, 3) == -math.inf
-    assert banned.nonzero()[:, 1].tolist() == [3]  # 1 2 3 would come twice
-    padded = filters.no_repeat_ngram(torch.zeros(1, 9), ids, 2, ids != 7)
-    assert (padded == -math.inf).nonzero()[:, 1].tolist() == [3]
 
 
 def test_top_p_by_hand():

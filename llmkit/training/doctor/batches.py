@@ -63,7 +63,12 @@ def find_targets(batch: Sequence, ids: Tensor, vocab_size: int) -> Tensor | None
 
 
 def belongs(batch: Sequence, ids: Tensor) -> bool:
-    """Tell whether a batch is what the model has just been given."""
+    """Tell whether a batch is what the model has just been given.
+
+    Args:
+        batch: tensors and whatever else a batch may hold.
+        ids: what the model was called with, (B, T).
+    """
     return any(
         isinstance(p, Tensor) and p.shape == ids.shape and torch.equal(p.to(ids), ids)
         for p in batch

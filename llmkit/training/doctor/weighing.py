@@ -70,14 +70,33 @@ def lengths(model: nn.Module) -> dict[str, float]:
 
 
 def growth(model: nn.Module, first: dict[str, float]) -> float | None:
-    """Return how many times its first length a typical matrix has."""
+    """Return how many times its first length a typical matrix has.
+
+    Args:
+        model: as it is now.
+        first: the length of each matrix when the run began, by name.
+
+    Returns:
+        The median over the matrices, or None if there is none to compare with.
+    """
     now = lengths(model)
     ratios = [now[n] / size for n, size in first.items() if size > 0 and n in now]
     return median(ratios) if ratios else None
 
 
 def moved(record: Record, before: dict[nn.Parameter, Tensor]) -> float | None:
-    """Return by which share of its length a typical matrix moved in this step."""
+    """Return by which share of its length a typical matrix moved in this step.
+
+    Matrices in short numbers also get a note of how many of their weights stayed
+    where they were although a gradient pulled at them.
+
+    Args:
+        record: of the run; its `unchanged` is written.
+        before: the matrices as they were before the step.
+
+    Returns:
+        The median over the matrices, or None if there is none to compare with.
+    """
     shares = []
     for name, p in matrices(record.model):
         old = before.get(p)
