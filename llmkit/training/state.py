@@ -109,7 +109,8 @@ def load_state(
 
     Raises:
         ValueError: it was saved from another configuration or by something else, or
-            only one of the two has a stream; the model is left as it is.
+            only one of the two has a generator, or a stream; the model is left as it
+            is.
     """
     from safetensors import safe_open
 
@@ -125,6 +126,11 @@ def load_state(
     if generator is not None and "random.generator" not in tensors:
         raise ValueError(
             f"{path} holds no generator: it was saved without one. Leave generator out"
+        )
+    if generator is None and "random.generator" in tensors:
+        raise ValueError(
+            f"{path} was saved with a generator, which must go on from its state; give "
+            "generator, as to save_state"
         )
     _check_stream(notes.get("stream"), stream, path)
     if stream is not None:

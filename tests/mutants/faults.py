@@ -259,11 +259,11 @@ FAULTS = [
     ),
     Fault(
         "targets-not-shifted",
-        "losses.py",
-        "targets = ids[:, 1:]",
-        "targets = ids[:, :-1]",
-        ("test_losses.py",),
-        "06",
+        "training/rows.py",
+        "torch.as_tensor(row[1:])",
+        "torch.as_tensor(row[:-1])",
+        ("training/test_rows.py",),
+        "07",
     ),
     Fault(
         "mean-counts-the-ignored",

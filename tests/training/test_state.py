@@ -204,6 +204,17 @@ def test_a_generator_that_was_not_saved_is_refused(tmp_path):
         load_state(path, model, optimizer, torch.Generator())
 
 
+def test_a_generator_that_is_forgotten_is_asked_for(tmp_path):
+    model, optimizer, generator, _ = make("adamw", 0)
+    path = tmp_path / "run.safetensors"
+    save_state(path, model, optimizer, 0, generator)
+    model.lm_head.weight.data += 1
+    before = model.lm_head.weight.detach().clone()
+    with pytest.raises(ValueError, match=r"saved with a generator.*; give generator"):
+        load_state(path, model, optimizer)
+    assert torch.equal(model.lm_head.weight, before)
+
+
 def test_nothing_is_left_beside_it(tmp_path):
     model, optimizer, *_ = make("adamw", 0)
     save_state(tmp_path / "run.safetensors", model, optimizer, 0)
