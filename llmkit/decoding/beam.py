@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from llmkit.checks import check_choice, check_positive, check_shape, check_type
-from llmkit.decoding.history import bad_words, no_repeat_ngram, repetition_penalty
+from llmkit.decoding import history
 from llmkit.nn import evaluating
 
 
@@ -80,9 +80,9 @@ def beam_search(
     length_penalty: float = 1.0,
     early_stopping: bool | str = False,
     stop_ids: Sequence[int] = (),
-    penalty: float = 1.0,
-    no_repeat: int = 0,
-    forbidden: Sequence[Sequence[int]] = (),
+    repetition_penalty: float = 1.0,
+    no_repeat_ngram: int = 0,
+    bad_words: Sequence[Sequence[int]] = (),
 ) -> BeamSearch:
     """Search for the likeliest continuation of one prompt.
 
@@ -97,9 +97,10 @@ def beam_search(
             of the living ones looks better than the worst finished; "never" ends when
             none of them can become better.
         stop_ids: tokens that end a text.
-        penalty: for repeating a token; see `history.repetition_penalty`.
-        no_repeat: the length of token runs that may not come twice; 0: all may.
-        forbidden: runs of token ids that must not come; see `history.bad_words`.
+        repetition_penalty: above 1 makes tokens that occurred less likely.
+        no_repeat_ngram: the length of token runs that may not come twice; 0: all may.
+        bad_words: runs of token ids that must not come. These three are as in
+            `Sampling`; see `history`.
 
     Returns:
         The `BeamSearch`; `.best[0].ids` is the text that was found.
@@ -116,12 +117,13 @@ def beam_search(
         cache.select(torch.zeros(num_beams, dtype=torch.int64, device=ids.device))
         while True:
             log_probs = logits.float().log_softmax(dim=-1)  # (K, V)
-            if penalty != 1.0:
-                log_probs = repetition_penalty(log_probs, state.ids, penalty)
-            if no_repeat:
-                log_probs = no_repeat_ngram(log_probs, state.ids, no_repeat)
-            if forbidden:
-                log_probs = bad_words(log_probs, state.ids, forbidden)
+            for looks_back, value, off in (
+                (history.repetition_penalty, repetition_penalty, 1),
+                (history.no_repeat_ngram, no_repeat_ngram, 0),
+                (history.bad_words, bad_words, ()),
+            ):
+                if value != off:
+                    log_probs = looks_back(log_probs, state.ids, value)
             beams = state.grow(log_probs)
             if state.ended:
                 break

@@ -68,8 +68,9 @@ def test_texts_and_scores_equal_transformers(pair, settings):
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        ({"no_repeat": 2}, {"no_repeat_ngram_size": 2}),
-        ({"penalty": 1.4}, {"repetition_penalty": 1.4}),
+        ({"no_repeat_ngram": 2}, {"no_repeat_ngram_size": 2}),
+        ({"repetition_penalty": 1.4}, {"repetition_penalty": 1.4}),
+        ({"bad_words": [[7], [8, 9]]}, {"bad_words_ids": [[7], [8, 9]]}),
     ],
 )
 def test_penalties_equal_transformers(pair, ours, theirs):
