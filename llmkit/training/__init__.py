@@ -23,6 +23,7 @@ from llmkit.training.muon import Muon, muon, orthogonalize
 from llmkit.training.optimizers import SGD, Adam, AdamW, adamw
 from llmkit.training.packed import packed_batches, separate_texts
 from llmkit.training.processes import my_rows
+from llmkit.training.products import OneDNN
 from llmkit.training.run import Run
 from llmkit.training.schedules import (
     constant,
@@ -52,6 +53,7 @@ __all__ = [
     "Masking",
     "Muon",
     "Note",
+    "OneDNN",
     "PretrainingScores",
     "Run",
     "Snapshot",
