@@ -9,6 +9,7 @@ from llmkit import explore
 from llmkit.explore.given import bert_with, own_model
 from llmkit.models import BERT, GPT, BERTConfig, GPTConfig
 from llmkit.tokenizers import CharTokenizer, as_tokenizer
+from tests.models.kinds import KINDS, a_decoder
 
 
 def borrowed():
@@ -58,3 +59,17 @@ def test_a_head_is_asked_for_by_name():
     gpt = GPT(GPTConfig(vocab_size=9, d_model=8, n_heads=2, n_layers=1))
     with pytest.raises(ValueError, match=r"masked-word head; got a GPT\. load_encoder"):
         bert_with("masked-word", gpt)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "name",
+    "attention block cost generation_tree lens next_token steps what_if".split(),
+)
+def test_every_view_of_a_decoder_takes_every_decoder(kind, name):
+    tokenizer = CharTokenizer.train(["a small fox"])
+    model = a_decoder(kind, tokenizer.vocab_size, d_model=12, n_heads=3, n_layers=2)
+    given = (model, tokenizer, "a fox") if name != "cost" else (model,)
+    view = getattr(explore, name)(*given)
+    assert len(view.table())
+    assert repr(view).startswith(type(view).__name__)
