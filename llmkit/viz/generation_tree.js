@@ -54,8 +54,10 @@ function render({ model, el }) {
     knob("top_p", "Top-p", { min: 0.05, max: 1, step: 0.05 }), knob("guesses", "Guesses", whole(1, 8))];
   const uses = { greedy: [], sampling: ["temperature", "top_k", "top_p"], beam: ["beams", "length_penalty"], speculative: ["guesses"] };
   const dice = lm.button("New dice", () => ui.set({ knobs: { ...get("knobs"), seed: get("knobs").seed + 1 } }));
-  const text = lm.text("Prompt", get("text"), () => {}, { size: 44 });
-  text.input.addEventListener("change", () => ui.set({ text: text.input.value }));
+  // a field of one line would drop the ends of lines
+  const shown = (prompt) => prompt.replaceAll("\n", "⏎");
+  const text = lm.text("Prompt", shown(get("text")), () => {}, { size: 44 });
+  text.input.addEventListener("change", () => ui.set({ text: text.input.value.replaceAll("⏎", "\n") }));
   const time = lm.slider("Turn", { min: 0, max: 1, step: 1, value: 0, show: (v) => `${+v + 1} of ${last + 1}` },
     (v) => ui.set({ time: v >= last ? -1 : v }));
   const measure = lm.select("Number", [["log_prob", "log-probability"], ["total", "sum so far"], ["score", "sum ÷ lengthᵖ"]],
@@ -81,6 +83,7 @@ function render({ model, el }) {
     const end = get("texts").length ? get("texts")[0][2] : -1;
     best = new Set(nodes.length && end >= 0 ? pathTo(nodes, end) : []);
     at = lm.clamp(end, 0, Math.max(0, nodes.length - 1));
+    tell(false);
     refresh();
   }
   function refresh() {
@@ -91,7 +94,7 @@ function render({ model, el }) {
       k.node.hidden = k.name !== "tokens" && !using.includes(k.name);
     }
     dice.hidden = get("mode") !== "sampling";
-    text.set(get("text"));
+    text.set(shown(get("text")));
     time.input.max = Math.max(1, last);
     time.input.disabled = last === 0;
     time.set(now());
@@ -140,11 +143,11 @@ function render({ model, el }) {
     ctx.font = "12px system-ui, 'DejaVu Sans', sans-serif";
     ctx.fillStyle = theme.muted;
     ctx.fillText("… " + lm.clip(prompt[prompt.length - 1] || "", 9), 4, TOP + H / 2);
-    const shown = nodes.map((n, i) => [n, i]).filter(([n]) => seen(n));
+    const drawn = nodes.map((n, i) => [n, i]).filter(([n]) => seen(n));
     // what was dropped first, so that what lives lies on top
     const order = ([n, i]) => (DROPPED.includes(n.fate) ? 0 : alive.has(i) ? 2 : 1);
-    shown.sort((a, b) => order(a) - order(b));
-    for (const [n, i] of shown) {
+    drawn.sort((a, b) => order(a) - order(b));
+    for (const [n, i] of drawn) {
       const [x, y] = place(n), from = n.parent < 0 ? [LEFT - 14 - W, TOP] : place(nodes[n.parent]);
       const x0 = n.parent < 0 ? LEFT - 14 : from[0] + W, y0 = from[1] + H / 2;
       const dropped = DROPPED.includes(n.fate), strong = alive.has(i);
@@ -156,7 +159,7 @@ function render({ model, el }) {
       ctx.bezierCurveTo(x0 + GAP / 2, y0, x - GAP / 2, y + H / 2, x, y + H / 2);
       ctx.stroke();
     }
-    for (const [n, i] of shown) {
+    for (const [n, i] of drawn) {
       const [x, y] = place(n), dropped = DROPPED.includes(n.fate), strong = alive.has(i);
       ctx.setLineDash(dropped ? [4, 3] : []);
       ctx.lineWidth = strong ? 2 : 1;
@@ -183,7 +186,7 @@ function render({ model, el }) {
     }
     ctx.setLineDash([]);
     canvas.setAttribute("aria-label", `Tree of ${nodes.length} tokens, ${get("mode")}. Arrow keys move from token to token.`);
-    canvas.dataset.nodes = shown.length;
+    canvas.dataset.nodes = drawn.length;
   }
 
   // --- pointing ------------------------------------------------------------------
@@ -219,7 +222,6 @@ function render({ model, el }) {
   });
   ui.onPaint(draw);
   receive();
-  tell(false);
   ui.ready();
   return ui.dispose;
 }

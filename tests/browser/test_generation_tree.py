@@ -58,6 +58,8 @@ def test_keys_time_and_continuing(open_notebook):
     notebook.until("view.text == 'The'", 30)
     page.get_by_role("radio", name="sampling").click()
     notebook.until("view.mode == 'sampling' and view.nodes[0][-1] == 'chosen'", 30)
+    # what is said about the chosen token belongs to the new tree
+    page.locator(f"{ROOT} .gt-facts", has_text="taken").wait_for()
     assert not notebook.tracebacks()
 
 
