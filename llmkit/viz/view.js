@@ -28,6 +28,8 @@ const lm = {
       if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
       else node.setAttribute(key, value === true ? "" : value);
     }
+    // what can hold the focus keeps its keys: JupyterLab would delete cells with them
+    if (/^(button|input|select|textarea)$/.test(tag) || attrs.tabindex != null) node.setAttribute("data-lm-suppress-shortcuts", "true");
     node.append(...kids.flat(9).filter((kid) => kid != null));
     return node;
   },
@@ -150,7 +152,7 @@ const lm = {
     return { node: lm.field(label, input), input, set: (v) => { if (input.value !== v) input.value = v; } };
   },
   button(label, act, attrs = {}) {
-    return lm.h("button", { type: "button", "data-lm-suppress-shortcuts": "true", onclick: act, ...attrs }, label);
+    return lm.h("button", { type: "button", onclick: act, ...attrs }, label);
   },
   // one choice of a few, as buttons; arrows move between them
   choice(label, options, value, change) {

@@ -110,6 +110,12 @@ def test_in_jupyterlab(notebook, guard):
     assert missed == []
 
     # JupyterLab's shortcuts neither fire nor steal
+    loud = root.evaluate(
+        """root => [...root.querySelectorAll('button, input, select, textarea, '
+            + '[tabindex]')].filter(n => !n.dataset.lmSuppressShortcuts)
+            .map(n => n.outerHTML.slice(0, 99))"""
+    )
+    assert loud == []
     before = page.locator(".jp-Cell").count()
     for node in root.locator("canvas[tabindex='0'], button, select").all()[:6]:
         if node.is_visible() and node.is_enabled():
