@@ -6,30 +6,24 @@ surprising each word was. Home notebook: 07_pretraining_gpt.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from llmkit.data.stories import (
     Story,
-    Verdict,
     entropy_rate,
-    judge,
     stories,
     vocabulary,
 )
-from llmkit.decoding import generate
 from llmkit.hub import load_decoder, save_pretrained
-from llmkit.metrics import NGram, bootstrap_interval, wilson_interval
-from llmkit.models import Llama, LlamaConfig
+from llmkit.models import Llama
 from llmkit.runtime import seed_all
 from llmkit.tokenizers import WordPieceTokenizer
-from llmkit.training import muon, warmup_cosine
+from llmkit.training import muon, train, trapezoid
 from llmkit.training.recipes.moments import keep_moments
 from llmkit.training.recipes.parts import (
     facts,
@@ -37,11 +31,15 @@ from llmkit.training.recipes.parts import (
     train_by_parts,
     write_log,
 )
+from llmkit.training.recipes.stories_beginnings import compare_beginnings
+from llmkit.training.recipes.stories_gap import gap_by_kind
+from llmkit.training.recipes.stories_model import story_model
+from llmkit.training.recipes.stories_scores import judged, scores, tell_on
 from llmkit.training.recipes.stories_sheet import datasheet
 from llmkit.training.rows import row_losses, story_batches, story_ids
 
 VALIDATION_SEED = 10**9  # training counts its seeds up from that of the recipe
-NGRAM_SEED = 2 * 10**9
+BEGINNINGS_SEED = 3 * 10**9
 JUDGED = 300  # so many stories of the model's own are read by the judge
 
 
@@ -52,19 +50,41 @@ class StoriesRecipe:
     d_model: int = 96  # D
     n_heads: int = 4  # H
     n_layers: int = 6  # L: who, where they are, what lies there … is found step by step
-    d_ff: int = 144  # F
+    d_ff: int = 192  # F
     context_length: int = 208  # no story has more tokens
     batch_size: int = 24  # B, in stories
-    steps: int = 4000
-    small_worlds: int = 250  # so many steps begin with one person and one thing
+    steps: int = 14_000
+    cooling: float = 0.55  # this share of the steps cools the rate to zero
+    go_on: float = 0.95  # before the cooling: stories in which more happens
     warmup: int = 50
-    lr: float = 0.015  # Muon's
-    adamw_lr: float = 0.008  # of embeddings and norms
+    lr: float = 0.006  # Muon's
+    adamw_lr: float = 0.002  # of embeddings, output and norms
     weight_decay: float = 0.1
     bf16: bool = True
     seed: int = 0
     n_validation: int = 2000  # fresh stories
     n_counted: int = 20_000  # stories that the counting models read
+
+    @property
+    def steady(self) -> int:
+        """How many steps come before the cooling."""
+        return self.steps - round(self.cooling * self.steps)
+
+    def schedule(self) -> Callable[[int], float]:
+        """Return the share of the rates at each step."""
+        warmup = min(self.warmup, self.steps // 10)
+        return trapezoid(self.steps, warmup, self.steps - self.steady)
+
+    def model(self, vocab_size: int) -> Llama:
+        """Make the model, with its first weights."""
+        return story_model(
+            vocab_size,
+            self.context_length,
+            self.d_model,
+            self.n_heads,
+            self.n_layers,
+            self.d_ff,
+        )
 
 
 # the run that the snapshots are of: twenty moments of it fit into a megabyte
@@ -72,7 +92,7 @@ SMALL = {
     "d_model": 32,
     "n_heads": 4,
     "n_layers": 2,
-    "d_ff": 80,
+    "d_ff": 72,
     "batch_size": 16,
     "steps": 1500,
     "lr": 0.02,
@@ -109,7 +129,7 @@ def make(
     seed_all(recipe.seed)
     tokenizer = stories_tokenizer()
     told = list(stories(recipe.n_validation, seed=VALIDATION_SEED))
-    model = story_model(recipe, tokenizer.vocab_size)
+    model = recipe.model(tokenizer.vocab_size)
     curve = _train(model, tokenizer, told[:400], recipe, folder, minutes)
     if curve is None:
         return None
@@ -121,12 +141,20 @@ def make(
     log = {
         **facts(recipe, model, curve),
         "vocabulary": len(vocabulary()),
-        "training": {"stories": recipe.steps * recipe.batch_size},
+        "training": {
+            "stories": recipe.steps * recipe.batch_size,
+            "steady": recipe.steady,
+        },
         "validation": {
             "stories": len(told),
             "tokens": sum(len(story.words) + 1 for story in told),
         },
-        "scores": _scores(model, tokenizer, told, recipe),
+        "scores": scores(model, tokenizer, told, recipe.n_counted),
+        "gap": {
+            kind: {name: round(x, 4) for name, x in sums.items()}
+            for kind, sums in gap_by_kind(model, tokenizer, told).items()
+        },
+        "beginnings": beginnings(replace(recipe, steps=min(500, recipe.steps)), told),
         "judged": judged(samples),
         "samples": [{"text": text} for text in samples[:3]],
         "snapshots": small_run(folder, small, tokenizer, told[:200]),
@@ -134,6 +162,43 @@ def make(
     }
     write_log(folder, log, datasheet(log))
     return log
+
+
+def beginnings(recipe: StoriesRecipe, told: list[Story]) -> dict:
+    """Compare first weights in short runs; see `compare_beginnings`.
+
+    Args:
+        recipe: of the short runs.
+        told: stories to measure on.
+
+    Returns:
+        What the log says of it.
+    """
+    tokenizer = stories_tokenizer()
+
+    def short_run(model: Llama, seed: int, faster: float) -> None:
+        # stories that the shipped model has not read
+        fresh = replace(recipe, seed=BEGINNINGS_SEED + 10**6 * seed)
+        train(
+            model,
+            training_batches(tokenizer, fresh),
+            muon(
+                model,
+                faster * recipe.lr,
+                faster * recipe.adamw_lr,
+                recipe.weight_decay,
+                recipe.bf16,
+            ),
+            steps=recipe.steps,
+            schedule=recipe.schedule(),
+            loss=loss_in_the_open,
+            bf16=recipe.bf16,
+        )
+
+    found = compare_beginnings(
+        lambda: recipe.model(tokenizer.vocab_size), short_run, tokenizer, told[:400]
+    )
+    return {"steps": recipe.steps, "runs": found}
 
 
 def small_run(
@@ -154,7 +219,7 @@ def small_run(
         What the log says of it.
     """
     seed_all(recipe.seed)
-    model = story_model(recipe, tokenizer.vocab_size)
+    model = recipe.model(tokenizer.vocab_size)
     rows = [story_ids(tokenizer, story) for story in told]
     n_tokens = sum(len(row) - 1 for row in rows)
     found = keep_moments(
@@ -164,119 +229,34 @@ def small_run(
         training_batches(tokenizer, recipe),
         lambda: float(row_losses(model, rows).sum()) / n_tokens,
         steps=recipe.steps,
-        schedule=warmup_cosine(recipe.steps, min(recipe.warmup, recipe.steps // 10)),
+        schedule=recipe.schedule(),
     )
     floor, *_ = entropy_rate(told, n_tokens)
     sizes = {name: getattr(recipe, name) for name in SMALL}
     return {"recipe": sizes, "floor": round(floor, 4), **found}
 
 
-def story_model(recipe: StoriesRecipe, vocab_size: int) -> Llama:
-    """Make the model of a recipe, with its first weights.
-
-    Words of one kind, such as the colours, get the same gradient as long as the model
-    only knows the kind. Beginning with short vectors, they would soon be nearly alike,
-    and then *which* colour a story has is hard to copy. So they begin long, and the
-    output has a table of its own.
-    """
-    model = Llama(
-        LlamaConfig(
-            vocab_size=vocab_size,
-            context_length=recipe.context_length,
-            d_model=recipe.d_model,
-            n_heads=recipe.n_heads,
-            n_layers=recipe.n_layers,
-            d_ff=recipe.d_ff,
-            head_norm=True,
-        )
-    )
-    torch.nn.init.normal_(model.token_embedding.weight, std=1.0)
-    return model
-
-
 def training_batches(
     tokenizer: WordPieceTokenizer, recipe: StoriesRecipe, first_step: int = 0
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the batches of a recipe: small worlds first, then the usual ones.
+    """Yield the batches of a recipe: long stories first, then the usual ones.
 
-    To look back and copy the one colour of a small world is learned within a hundred
-    steps; with two people and two things at once it takes thousands.
+    A third of a usual story is its opening, which can only be guessed. In a long one
+    more depends on what came before.
 
     Args:
         tokenizer: the stories' own.
-        recipe: how many steps are small, and the size of a batch.
+        recipe: how many steps are steady, and the size of a batch.
         first_step: where to go on.
 
     Yields:
         Inputs and targets, int64, (B, T) each.
     """
     sizes = (tokenizer, recipe.batch_size, recipe.seed)
-    if first_step < recipe.small_worlds:
-        small = story_batches(*sizes, first_step, n_people=1, n_things=1)
-        yield from islice(small, recipe.small_worlds - first_step)
-    yield from story_batches(*sizes, max(first_step, recipe.small_worlds))
-
-
-def tell_on(
-    model: Llama, tokenizer: WordPieceTokenizer, n: int, seed: int = 0
-) -> list[str]:
-    """Let a model tell stories, at temperature 1: as it believes they are told.
-
-    Args:
-        model: a decoder.
-        tokenizer: with a separator, where each story begins.
-        n: how many.
-        seed: of the draws.
-
-    Returns:
-        The stories, without separators; one may be broken off at the context's end.
-    """
-    begin = torch.full((n, 1), tokenizer.sep_id)
-    written = generate(
-        model,
-        begin,
-        model.config.context_length - 1,
-        temperature=1.0,
-        stop_ids=[tokenizer.sep_id],
-        generator=torch.Generator().manual_seed(seed),
-    )
-    return [tokenizer.decode(row.tolist(), skip_special=True) for row in written]
-
-
-def judged(samples: Sequence[str]) -> dict:
-    """Return how many sentences are grammatical, and how many were possible.
-
-    Args:
-        samples: stories.
-
-    Returns:
-        Shares with 95 % intervals: of sentences that are grammatical, of those that
-        were possible, and of stories without a mistake.
-    """
-    verdicts = [judge(text) for text in samples]
-    each = [v for story in verdicts for v in story]
-    shares = {
-        "grammatical": (sum(v.grammatical for v in each), len(each)),
-        "possible": (sum(v.possible for v in each), len(each)),
-        "flawless": (
-            sum(_flawless(story) for story in verdicts),
-            len(verdicts),
-        ),
-    }
-    found = {"stories": len(verdicts), "sentences": len(each)}
-    for name, (right, n) in shares.items():
-        share = wilson_interval(right, max(n, 1))
-        found[name] = [round(x, 4) for x in (share.value, share.low, share.high)]
-    return found
-
-
-def _flawless(story: Sequence[Verdict]) -> bool:
-    """Tell whether a story came to its end without a mistake."""
-    return bool(
-        story
-        and story[-1].sentence == "The end."
-        and all(verdict.possible for verdict in story)
-    )
+    if first_step < recipe.steady:
+        long = story_batches(*sizes, first_step, go_on=recipe.go_on)
+        yield from islice(long, recipe.steady - first_step)
+    yield from story_batches(*sizes, max(first_step, recipe.steady))
 
 
 def _train(
@@ -314,51 +294,7 @@ def _train(
         steps=recipe.steps,
         minutes=minutes,
         note=note,
-        schedule=warmup_cosine(recipe.steps, recipe.warmup),
+        schedule=recipe.schedule(),
         loss=loss_in_the_open,
         bf16=recipe.bf16,
     )
-
-
-def _scores(
-    model: Llama,
-    tokenizer: WordPieceTokenizer,
-    told: list[Story],
-    recipe: StoriesRecipe,
-) -> dict:
-    """Measure the stored model beside the floor and counting models, on one text."""
-    rows = [story_ids(tokenizer, story) for story in told]
-    n_tokens = sum(len(row) - 1 for row in rows)
-    floor, low, high = entropy_rate(told, n_tokens)
-    losses = row_losses(model, rows)
-    surprisals = torch.tensor([story.surprisal * math.log(2) for story in told])
-    # both were measured on the same stories, so their difference varies little
-    above = bootstrap_interval(
-        ((losses - surprisals) / (n_tokens / len(told)) / floor).tolist()
-    )
-    loss = float(losses.sum()) / n_tokens
-    scores = {
-        "floor": {"loss": floor, "interval": [low, high]},
-        "model": {"loss": loss, "above_floor": [above.value, above.low, above.high]},
-    }
-    counted = _joined(tokenizer, list(stories(recipe.n_counted, seed=NGRAM_SEED)))
-    here = _joined(tokenizer, told)
-    for order, name in enumerate(("unigram", "bigram", "trigram"), start=1):
-        counts = NGram(order, tokenizer.vocab_size).fit(counted)
-        loss = counts.loss(here)
-        scores[name] = {"loss": loss, "above_floor": [loss / floor - 1]}
-    return {
-        name: {
-            k: [round(x, 4) for x in v] if isinstance(v, list) else round(v, 4)
-            for k, v in score.items()
-        }
-        for name, score in scores.items()
-    }
-
-
-def _joined(tokenizer: WordPieceTokenizer, told: list[Story]) -> list[int]:
-    """Return the stories as one text with a separator before, between and behind."""
-    ids = [tokenizer.sep_id]
-    for story in told:
-        ids += story_ids(tokenizer, story)[1:]
-    return ids
