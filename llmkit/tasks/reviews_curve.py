@@ -208,6 +208,7 @@ def _log(runs: list[CurveRun]) -> dict:
             "accuracy": str(point.accuracy),
             "worst seed": round(point.lowest, 3),
             "best seed": round(point.highest, 3),
+            "seeds": point.seeds,
         }
         for point in curve_points(runs)
     ]
@@ -218,7 +219,6 @@ def _log(runs: list[CurveRun]) -> dict:
             "lr": RATE,
             "layer decay": DECAY,
             "power of the draw": POWER,
-            "seeds": SEEDS,
             "bf16": has_bf16(),
         },
         "made with": {"torch": torch.__version__, "python": platform.python_version()},
