@@ -6,7 +6,7 @@ Home notebook: 07_pretraining_gpt.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 
 from torch import Tensor, nn
 
@@ -38,6 +38,8 @@ def config_of(model: nn.Module) -> dict | None:
 def check_config(saved: dict | None, model: nn.Module, what: str) -> None:
     """Check that a model has the sizes that something was saved with.
 
+    A field that did not exist then counts as its default, which is what was meant.
+
     Args:
         saved: what `config_of` gave then.
         model: what it shall go into.
@@ -47,6 +49,12 @@ def check_config(saved: dict | None, model: nn.Module, what: str) -> None:
         ValueError: a size differs; the message names each that does.
     """
     there, here = saved or {}, config_of(model) or {}
+    if there and here:
+        there = {
+            field.name: field.default
+            for field in fields(model.config)
+            if field.default is not MISSING and field.name in here
+        } | there
     if there != here:
         other = differences(there, here)
         raise ValueError(f"{what} was saved from another configuration: {other}")

@@ -48,3 +48,12 @@ def test_another_configuration_is_named():
     bare = torch.nn.Linear(2, 2)
     check_config(None, bare, "x")
     assert differences({"a": 1}, {"a": 1}) == ""
+
+
+def test_a_field_that_is_younger_than_the_file_has_its_default():
+    model = GPT(GPTConfig(**SIZES))
+    old = {k: v for k, v in config_of(model).items() if k != "dropout"}
+    check_config(old, model, "the file")
+    other = GPT(GPTConfig(**SIZES | {"dropout": 0.5}))
+    with pytest.raises(ValueError, match=r"dropout=\S+ there and 0.5 here"):
+        check_config(old, other, "the file")
