@@ -149,7 +149,7 @@ function render({ model, el }) {
   const row = () => {
     const token = h("bdi", { class: "nt-token" }), was = h("i"), is = h("i", { class: "nt-after" });
     const a = h("span"), b = h("b"), n = h("span", { class: "nt-count" });
-    const node = h("div", { class: "nt-row" }, token, h("span", { class: "nt-bars" }, was, is), a, b, n);
+    const node = h("div", { class: "nt-row", tabindex: -1 }, token, h("span", { class: "nt-bars" }, was, is), a, b, n);
     return { node, fill(text, p, q, count, scale) {
       token.textContent = text;
       was.style.width = (100 * p) / scale + "%";
