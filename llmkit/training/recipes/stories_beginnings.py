@@ -6,7 +6,6 @@ The same short run again and again, each time with one choice taken back. Home n
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -17,7 +16,6 @@ from llmkit.models import Llama
 from llmkit.runtime import seed_all
 from llmkit.tokenizers import WordPieceTokenizer
 from llmkit.training.recipes.stories_gap import gap_by_kind
-from llmkit.training.rows import row_losses, story_ids
 
 
 @torch.no_grad()
@@ -68,8 +66,6 @@ def compare_beginnings(
         For each of `TAKEN_BACK` and each seed: `above_floor`, a share, and the nats by
         which it lies above the teller at `colour` and `thing` words.
     """
-    rows = [story_ids(tokenizer, story) for story in told]
-    floor = sum(story.surprisal for story in told) * math.log(2)
     found = {}
     for name, (take_back, faster) in TAKEN_BACK.items():
         found[name] = []
@@ -80,7 +76,7 @@ def compare_beginnings(
             train(model, seed, faster)
             gap = gap_by_kind(model, tokenizer, told)
             scores = {
-                "above_floor": float(row_losses(model, rows).sum()) / floor - 1,
+                "above_floor": sum(sums["share"] for sums in gap.values()),
                 "colour": gap["which colour"]["nats"],
                 "thing": gap["which thing had that colour"]["nats"],
             }
