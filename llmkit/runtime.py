@@ -94,6 +94,14 @@ def has_bf16(device=None) -> bool:
     return bool(ask())
 
 
+def has_onednn() -> bool:
+    """Tell whether this PyTorch can hand a linear layer on the CPU to oneDNN."""
+    import torch
+
+    ops = torch.ops.mkldnn
+    return torch.backends.mkldnn.is_available() and hasattr(ops, "_linear_pointwise")
+
+
 def is_fast() -> bool:
     """Tell whether the environment variable LLMKIT_FAST asks for short runs."""
     return os.environ.get("LLMKIT_FAST", "") not in ("", "0")

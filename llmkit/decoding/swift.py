@@ -31,6 +31,7 @@ from llmkit.nn import (
     repeat_kv,
     silu,
 )
+from llmkit.runtime import has_onednn
 
 # from this size on, oneDNN's packed weights serve several rows at the price of one
 _PACK = 1 << 20
@@ -262,8 +263,7 @@ def _one_bag(weight: Tensor) -> tuple[Tensor, Tensor] | None:
 
 def _pack(weight: Tensor) -> Tensor | None:
     """Lay a weight out as oneDNN wants it, where this PyTorch has it."""
-    ops = torch.ops.mkldnn
-    has = torch.backends.mkldnn.is_available() and hasattr(ops, "_linear_pointwise")
-    if not has or weight.dtype != torch.float32 or weight.device.type != "cpu":
+    here = has_onednn()
+    if not here or weight.dtype != torch.float32 or weight.device.type != "cpu":
         return None
-    return ops._reorder_linear_weight(weight.detach().contiguous(), 4)
+    return torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), 4)

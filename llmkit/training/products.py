@@ -13,14 +13,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from llmkit.runtime import has_onednn
+
 # below so many products the call costs more than it gains
 _WORTH = 1 << 20
-
-
-def has_onednn() -> bool:
-    """Tell whether this PyTorch can hand a linear layer to oneDNN."""
-    ops = torch.ops.mkldnn
-    return torch.backends.mkldnn.is_available() and hasattr(ops, "_linear_pointwise")
 
 
 class OneDNN(TorchFunctionMode):

@@ -6,8 +6,8 @@ from torch import nn
 
 from llmkit.losses import cross_entropy
 from llmkit.models import GPT, GPTConfig
+from llmkit.runtime import has_onednn
 from llmkit.training import OneDNN
-from llmkit.training.products import has_onednn
 
 B, T, INSIDE, OUT = 3, 50, 96, 112  # B * T * INSIDE * OUT is above a million
 
